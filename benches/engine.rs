@@ -20,6 +20,7 @@ use criterion::Criterion;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol::cover::{Budget, uncovered};
 use netpol::label::Values;
+use netpol::testing::dice::Seeded;
 use netpol::{LabelSet, Region};
 use openbao_perimeter::admission::{Admission, WebhookKind};
 use openbao_perimeter::code::EnforcementPoint;
@@ -338,23 +339,16 @@ fn hard_labels(bars: &mut Bars) {
     );
 }
 
-fn random_clauses(keys: u64, clauses: u64, seed: u64) -> Vec<Region> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = |bound: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % bound
-    };
+fn random_clauses(keys: usize, clauses: u64, seed: u64) -> Vec<Region> {
+    let mut dice = Seeded::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut clause = || {
         let mut set = LabelSet::any();
         for _ in 0..3 {
             let (key, values) = (
-                format!("k{}", next(keys)),
+                format!("k{}", dice.roll(keys)),
                 [Values::present(), Values::absent()],
             );
-            let at = usize::try_from(next(2)).unwrap_or_default();
-            set = set.clone().and(key, values[at].clone()).unwrap_or(set);
+            set = set.clone().and(key, dice.pick(&values)).unwrap_or(set);
         }
         Region::from(whole(&set))
     };

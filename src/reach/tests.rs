@@ -14,23 +14,8 @@ use netpol::label::NAMESPACE_NAME;
 use netpol::point::{At, PolicyView, passes};
 use netpol::port::{Port, Protocol};
 use netpol::rule::{Peer, PortEntry, Rule, Selector};
+use netpol::testing::dice::Seeded;
 use netpol::{Connection, Direction, Reading};
-
-/// A generator that needs no seed from outside (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap_or_default()
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.roll(from.len())].clone()
-    }
-}
 
 fn pods(namespaces: Option<&[(&str, &str)]>, labels: Option<&[(&str, &str)]>) -> Peer {
     let owned = |labels: &[(&str, &str)]| Selector::labels(labels.iter().copied());
@@ -40,7 +25,7 @@ fn pods(namespaces: Option<&[(&str, &str)]>, labels: Option<&[(&str, &str)]>) ->
     }
 }
 
-fn rule(dice: &mut Dice, other: &str) -> Rule {
+fn rule(dice: &mut Seeded, other: &str) -> Rule {
     let name = [(NAMESPACE_NAME, other)];
     let peers = [
         vec![],
@@ -61,7 +46,7 @@ fn rule(dice: &mut Dice, other: &str) -> Rule {
     }
 }
 
-fn policy(dice: &mut Dice, (namespace, other): (&str, &str), at: usize) -> Policy {
+fn policy(dice: &mut Seeded, (namespace, other): (&str, &str), at: usize) -> Policy {
     use Direction::{Egress, Ingress};
     let selectors = [
         Selector::default(),
@@ -71,7 +56,7 @@ fn policy(dice: &mut Dice, (namespace, other): (&str, &str), at: usize) -> Polic
     ];
     let types = [vec![Ingress], vec![Egress], vec![Ingress, Egress]];
     let rules =
-        |dice: &mut Dice| -> Vec<Rule> { (0..dice.roll(3)).map(|_| rule(dice, other)).collect() };
+        |dice: &mut Seeded| -> Vec<Rule> { (0..dice.roll(3)).map(|_| rule(dice, other)).collect() };
     Policy {
         meta: Meta {
             namespace: namespace.into(),
@@ -85,7 +70,7 @@ fn policy(dice: &mut Dice, (namespace, other): (&str, &str), at: usize) -> Polic
     }
 }
 
-fn compiled(dice: &mut Dice) -> CompiledSnapshot {
+fn compiled(dice: &mut Seeded) -> CompiledSnapshot {
     let cluster = Cluster {
         meta: Meta {
             namespace: "bao".into(),
@@ -236,7 +221,7 @@ fn enumerated(
 
 #[test]
 fn answers_about_random_worlds_are_those_of_enumeration() {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Seeded::new(0x9e37_79b9_7f4a_7c15);
     let mut seen = [0; 3];
     for _ in 0..300 {
         let compiled = compiled(&mut dice);

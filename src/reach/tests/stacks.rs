@@ -20,7 +20,7 @@ fn selector(pairs: &[(&str, &str)]) -> Selector {
     Selector::labels(pairs.iter().copied())
 }
 
-fn tier_rule(dice: &mut Dice, direction: Direction) -> TierRule {
+fn tier_rule(dice: &mut Seeded, direction: Direction) -> TierRule {
     let namespaces = |pairs: &[(&str, &str)]| TierPeer::Namespaces(selector(pairs).into());
     let pods = |pairs: &[(&str, &str)]| TierPeer::Pods {
         namespaces: Selector::default().into(),
@@ -51,7 +51,7 @@ fn tier_rule(dice: &mut Dice, direction: Direction) -> TierRule {
     }
 }
 
-fn ordered(dice: &mut Dice, number: usize) -> Change {
+fn ordered(dice: &mut Seeded, number: usize) -> Change {
     let subjects = [
         Subject::Namespaces(Selector::default().into()),
         Subject::Namespaces(selector(&[(NAMESPACE_NAME, CLUSTER)]).into()),
@@ -61,7 +61,7 @@ fn ordered(dice: &mut Dice, number: usize) -> Change {
             pods: selector(&[("openbao-active", "true")]).into(),
         },
     ];
-    let rules = |dice: &mut Dice, direction| -> Vec<TierRule> {
+    let rules = |dice: &mut Seeded, direction| -> Vec<TierRule> {
         (0..dice.roll(3))
             .map(|_| tier_rule(dice, direction))
             .collect()
@@ -107,7 +107,7 @@ fn with(compiled: &CompiledSnapshot, changes: Vec<Change>) -> CompiledSnapshot {
 }
 
 /// A world with up to three ordered policies, and the possible values of the label `team` of `bao` and `n1`.
-fn stacked(dice: &mut Dice) -> (CompiledSnapshot, [Vec<Option<&'static str>>; 2]) {
+fn stacked(dice: &mut Seeded) -> (CompiledSnapshot, [Vec<Option<&'static str>>; 2]) {
     let mut changes: Vec<Change> = (0..dice.roll(4)).map(|at| ordered(dice, at)).collect();
     let teams = [CLUSTER, "n1"].map(|name| match dice.roll(3) {
         0 => vec![None, Some("x")],
@@ -217,7 +217,7 @@ fn enumerated_in_layers(
 
 #[test]
 fn answers_about_random_stacks_are_those_of_enumeration() {
-    let mut dice = Dice(0x1234_5678_9abc_def1);
+    let mut dice = Seeded::new(0x1234_5678_9abc_def1);
     let mut seen = [0; 4];
     for _ in 0..400 {
         let (compiled, teams) = stacked(&mut dice);
@@ -298,7 +298,7 @@ fn peers(teams: &[Vec<Option<&'static str>>; 2]) -> Vec<Endpoint> {
 
 #[test]
 fn the_connectivity_diff_of_random_stacks_is_that_of_enumeration() {
-    let mut dice = Dice(0x0fed_cba9_8765_4321);
+    let mut dice = Seeded::new(0x0fed_cba9_8765_4321);
     let mut seen = [0; 2];
     for _ in 0..150 {
         let (before, teams) = stacked(&mut dice);

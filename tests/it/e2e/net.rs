@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::http::{Method, Request};
 use futures_util::StreamExt as _;
 use kube::{Client, Error};
+use netpol::testing::dice::Seeded;
 use openbao_perimeter::admission::{Admission, WebhookKind};
 use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::review::CompiledSnapshot;
@@ -47,79 +48,67 @@ metadata: {name: other, namespace: bao}
 spec: {profile: Development}
 ";
 
-/// A generator that needs no seed from outside (xorshift).
-struct Dice(u64);
+/// Up to two of these.
+fn some(dice: &mut Seeded, from: &[Value]) -> Value {
+    let number = dice.roll(3);
+    (0..number).map(|_| dice.pick(from)).collect()
+}
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
-    }
-
-    fn pick(&mut self, from: &[Value]) -> Value {
-        from[self.roll(from.len())].clone()
-    }
-
-    /// Up to two of these.
-    fn some(&mut self, from: &[Value]) -> Value {
-        let number = self.roll(3);
-        (0..number).map(|_| self.pick(from)).collect()
-    }
-
-    fn policy(&mut self, name: &str) -> Value {
-        let labels = |cluster: &str, keys: &[usize]| {
-            let all = [
-                ("app.kubernetes.io/instance", cluster),
-                ("app.kubernetes.io/managed-by", "openbao-operator"),
-                ("app.kubernetes.io/name", "openbao"),
-                ("openbao.org/cluster", cluster),
-            ];
-            let chosen: serde_json::Map<String, Value> = keys
-                .iter()
-                .map(|key| (all[*key].0.to_owned(), all[*key].1.into()))
-                .collect();
-            json!({"matchLabels": chosen})
-        };
-        let selector = self.pick(&[
-            json!({}),
-            json!({"matchLabels": {}}),
-            labels("bao", &[3]),
-            labels("bao", &[0, 1, 2, 3]),
-            labels("other", &[2, 3]),
-            labels("absent", &[3]),
-            json!({"matchLabels": {"openbao.org/cluster": "bao", "app": "web"}}),
-            json!({"matchLabels": {"app": "web"}}),
-            json!({"matchExpressions": [{"key": "openbao.org/cluster", "operator": "Exists"}]}),
-            json!({"matchExpressions": [{"key": "openbao.org/cluster", "operator": "DoesNotExist"}]}),
-        ]);
-        let types = self.pick(&[
-            json!(["Ingress"]),
-            json!(["Egress"]),
-            json!(["Ingress", "Egress"]),
-            json!(["Ingress", "Egress"]),
-        ]);
-        let mut spec = json!({"podSelector": selector, "policyTypes": types});
-        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
-            let rules = (0..self.roll(4)).map(|_| self.rule(peers)).collect();
-            if self.roll(8) > 0 {
-                spec[direction] = rules;
-            }
+/// A policy of any kind.
+fn policy(dice: &mut Seeded, name: &str) -> Value {
+    let labels = |cluster: &str, keys: &[usize]| {
+        let all = [
+            ("app.kubernetes.io/instance", cluster),
+            ("app.kubernetes.io/managed-by", "openbao-operator"),
+            ("app.kubernetes.io/name", "openbao"),
+            ("openbao.org/cluster", cluster),
+        ];
+        let chosen: serde_json::Map<String, Value> = keys
+            .iter()
+            .map(|key| (all[*key].0.to_owned(), all[*key].1.into()))
+            .collect();
+        json!({"matchLabels": chosen})
+    };
+    let selector = dice.pick(&[
+        json!({}),
+        json!({"matchLabels": {}}),
+        labels("bao", &[3]),
+        labels("bao", &[0, 1, 2, 3]),
+        labels("other", &[2, 3]),
+        labels("absent", &[3]),
+        json!({"matchLabels": {"openbao.org/cluster": "bao", "app": "web"}}),
+        json!({"matchLabels": {"app": "web"}}),
+        json!({"matchExpressions": [{"key": "openbao.org/cluster", "operator": "Exists"}]}),
+        json!({"matchExpressions": [{"key": "openbao.org/cluster", "operator": "DoesNotExist"}]}),
+    ]);
+    let types = dice.pick(&[
+        json!(["Ingress"]),
+        json!(["Egress"]),
+        json!(["Ingress", "Egress"]),
+        json!(["Ingress", "Egress"]),
+    ]);
+    let mut spec = json!({"podSelector": selector, "policyTypes": types});
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        let rules = (0..dice.roll(4)).map(|_| rule(dice, peers)).collect();
+        if dice.roll(8) > 0 {
+            spec[direction] = rules;
         }
-        json!({
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": spec,
-        })
     }
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": spec,
+    })
+}
 
-    fn rule(&mut self, peers: &str) -> Value {
-        let block = |cidr: &str| json!({"ipBlock": {"cidr": cidr}});
-        let mut rule = json!({});
-        if self.roll(3) > 0 {
-            rule[peers] = self.some(&[
+fn rule(dice: &mut Seeded, peers: &str) -> Value {
+    let block = |cidr: &str| json!({"ipBlock": {"cidr": cidr}});
+    let mut rule = json!({});
+    if dice.roll(3) > 0 {
+        rule[peers] = some(
+            dice,
+            &[
                 block("0.0.0.0/0"),
                 block("::/0"),
                 block("0.0.0.0/1"),
@@ -127,10 +116,13 @@ impl Dice {
                 json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}),
                 json!({"namespaceSelector": {}}),
                 json!({"podSelector": {"matchLabels": {"app": "web"}}}),
-            ]);
-        }
-        if self.roll(2) > 0 {
-            rule["ports"] = self.some(&[
+            ],
+        );
+    }
+    if dice.roll(2) > 0 {
+        rule["ports"] = some(
+            dice,
+            &[
                 json!({"port": 8200}),
                 json!({"port": 8201, "protocol": "TCP"}),
                 json!({"port": 8201, "protocol": "UDP"}),
@@ -141,10 +133,10 @@ impl Dice {
                 json!({"port": "raft"}),
                 json!({"protocol": "TCP"}),
                 json!({"protocol": "UDP"}),
-            ]);
-        }
-        rule
+            ],
+        );
     }
+    rule
 }
 
 /// The answer of an API server: nothing, or its message.
@@ -258,10 +250,10 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: writer}]
 
     let runtime = Runtime::new().unwrap();
     let client = runtime.block_on(client_of(&plane, Some(WRITER)));
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Seeded::new(0x9e37_79b9_7f4a_7c15);
     // Stored before the net, so that all shapes are there.
     let stored: Vec<Value> = (0..STORED)
-        .map(|number| dice.policy(&format!("stored-{number}")))
+        .map(|number| policy(&mut dice, &format!("stored-{number}")))
         .collect();
     let calls = stored
         .iter()
@@ -278,7 +270,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: writer}]
         .collect();
 
     plane.apply_ok(&net);
-    let mut open = dice.policy("open");
+    let mut open = policy(&mut dice, "open");
     open["spec"] = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]});
     wait_until("the net denies", LIMIT, || {
         let answer = answers(
@@ -290,14 +282,14 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: writer}]
         is_of_the_net(&answer[0]).then_some(())
     });
 
-    let created: Vec<Value> = (0..CREATED).map(|_| dice.policy("created")).collect();
+    let created: Vec<Value> = (0..CREATED).map(|_| policy(&mut dice, "created")).collect();
     let answered = answers(&runtime, &client, &Method::POST, &created);
     let creations = compare(&admission, None, &created, &answered);
 
     let (mut updates, mut pairs) = (0, 0);
     for before in stored {
         let name = before["metadata"]["name"].as_str().unwrap();
-        let written: Vec<Value> = (0..UPDATES).map(|_| dice.policy(name)).collect();
+        let written: Vec<Value> = (0..UPDATES).map(|_| policy(&mut dice, name)).collect();
         let answered = answers(&runtime, &client, &Method::PUT, &written);
         updates += compare(&admission, Some(before), &written, &answered);
         pairs += written.len();

@@ -1,5 +1,6 @@
 //! Hostile bodies and their expected responses.
 
+use netpol::testing::dice::Seeded;
 use openbao_perimeter::admission::WebhookKind;
 use serde_json::{Value, json};
 
@@ -173,23 +174,16 @@ const PROPER_OR_ERROR: &[Kind] = &[Kind::Judged, Kind::Refused, Kind::Error];
 
 /// Valid reviews with some bytes changed, dropped or repeated. They are the same in each run.
 pub(crate) fn mutated(count: usize) -> Vec<Vec<u8>> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        // xorshift: reproducible variety is enough.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap()
-    };
+    let mut dice = Seeded::new(0x9e37_79b9_7f4a_7c15);
     let sound = review().to_string().into_bytes();
     let one = |_| {
         let mut body = sound.clone();
-        for _ in 0..=random(8) {
-            let at = random(body.len());
-            match random(3) {
-                0 => body[at] = u8::try_from(random(256)).unwrap(),
+        for _ in 0..=dice.roll(8) {
+            let at = dice.roll(body.len());
+            match dice.roll(3) {
+                0 => body[at] = u8::try_from(dice.roll(256)).unwrap(),
                 1 => drop(body.remove(at)),
-                _ => body.insert(at, b"{}[]\",:0\\"[random(9)]),
+                _ => body.insert(at, b"{}[]\",:0\\"[dice.roll(9)]),
             }
         }
         body

@@ -42,6 +42,30 @@ impl Dice<'_> {
     }
 }
 
+/// A supply of random choices that are the same in each run (xorshift), and has no end.
+#[derive(Clone, Debug)]
+pub struct Seeded(u64);
+
+impl Seeded {
+    /// The choices of a seed. Of zero and one they are the same.
+    pub const fn new(seed: u64) -> Self {
+        Self(if seed == 0 { 1 } else { seed })
+    }
+
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % sides as u64).expect("below a usize")
+    }
+
+    /// One of these.
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len())].clone()
+    }
+}
+
 /// Number of instances that a test runs: `share` percent of `OBP_ORACLE_INSTANCES`, by default 120,000.
 pub fn instances(share: u32) -> u32 {
     let asked = env::var("OBP_ORACLE_INSTANCES");
