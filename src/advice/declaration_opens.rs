@@ -24,7 +24,7 @@ pub(crate) fn check(
     };
     let opened = opened(after, before);
     let opens = |peers: Peers| opened.contains(&peers);
-    let (after, (config, _)) = (after.cluster, after.known);
+    let (after, (config, ..)) = (after.cluster, after.known);
     let before = before.map(|before| before.cluster);
     let port = config.api_port;
     let baseline = config.baseline;

@@ -1,4 +1,5 @@
-//! OBP605: an endpoint that pods connect to, and that their egress does not allow.
+//! OBP605: an endpoint that pods connect to, and that their egress does not allow. A Service is compared with the ports
+//! and addresses behind it where they are known, as most network plugins do.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::baseline::{Peers, Zone};
 use crate::config::Baseline;
 use crate::inventory::dependencies::DialTarget;
 use crate::inventory::endpoint::{Endpoint, Host};
-use crate::inventory::{Cluster, Kind, ObjectRef};
+use crate::inventory::service::{self, DNS, Translated};
+use crate::inventory::{Cluster, Kind, ObjectRef, Services};
 use crate::rules::paste::yaml;
 use crate::rules::{Cause, Finding, Onset};
 use netpol::label::NAMESPACE_NAME;
@@ -39,26 +41,45 @@ pub(crate) struct DialContext<'a> {
 /// Findings for all endpoints that are not covered. Those that `before` did not cover either are known.
 pub(crate) fn check(now: DialContext<'_>, before: Option<DialContext<'_>>) -> Vec<Finding> {
     let old = before.map_or_else(Vec::new, uncovered);
-    let onset = |dial: &DialTarget| Onset::of(old.iter().any(|(known, _)| *known == dial));
-    let found = uncovered(now).into_iter();
+    let onset = |dial: &DialTarget| Onset::of(old.iter().any(|(known, _)| known == dial));
+    let found = uncovered(now);
     found
-        .map(|(dial, why)| finding(now, dial, &why, onset(dial)))
+        .iter()
+        .map(|(dial, gap)| finding(now, dial, gap, onset(dial)))
         .collect()
 }
 
 /// The endpoints that are not covered, with the reason.
-fn uncovered(context: DialContext<'_>) -> Vec<(&DialTarget, Why)> {
+fn uncovered(context: DialContext<'_>) -> Vec<(DialTarget, Gap)> {
     let DialContext { openings, pods, .. } = context;
     let Some(opened) = openings.of(pods, Direction::Egress) else {
         return Vec::new();
     };
-    let checked = context
-        .dial_targets
-        .iter()
-        .map(|dial| (dial, why(dial, opened, openings.cluster)));
-    checked
-        .filter_map(|(dial, why)| Some((dial, why?)))
-        .collect()
+    let (_, _, services) = openings.known;
+    let gap = |dial: &DialTarget| gap(dial, opened, openings.cluster, services);
+    let declared = context.dial_targets.iter().cloned();
+    let declared = declared.filter_map(|dial| gap(&dial).map(|gap| (dial, gap)));
+    // Core rows open these to all pods alike, as if nothing were translated.
+    let own = match pods {
+        Zone::Workload => service::of_every_server(openings.cluster),
+        Zone::Jobs | Zone::Controller => Vec::new(),
+    };
+    let own = own.into_iter().filter_map(|dial| {
+        let gap = gap(&dial).filter(|gap| gap.target.is_some())?;
+        Some((dial, gap))
+    });
+    let mut found: Vec<_> = declared.chain(own).collect();
+    // One protocol of DNS is enough.
+    found.dedup_by(|next, first| next.0.what == DNS && first.0.what == DNS);
+    found
+}
+
+/// An endpoint that is not covered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Gap {
+    why: Why,
+    /// The port behind the Service, and its address if it is no pod's, where they are known.
+    target: Option<(Option<IpAddr>, u16)>,
 }
 
 /// Reason for which an endpoint is not covered.
@@ -68,36 +89,70 @@ enum Why {
     Nowhere(String),
     /// No rule opens it.
     Shut,
-    /// The namespace of its Service is open on other ports, and one of them may be the pods' port.
+    /// The namespace of its Service is open on other ports, and if the pods' port is unknown, it may be one of them.
     OtherPorts,
     /// Its port is open to addresses. For some network plugins they include the pods of a Service.
     AddressesOnly,
 }
 
-fn why(dial: &DialTarget, opened: &[Opened], cluster: &Cluster) -> Option<Why> {
+fn gap(
+    dial: &DialTarget,
+    opened: &[Opened],
+    cluster: &Cluster,
+    services: &Services,
+) -> Option<Gap> {
+    let untranslated = |why| Gap { why, target: None };
     let endpoint = match &dial.endpoint {
         Ok(endpoint) => endpoint,
-        Err(invalid) => return Some(Why::Nowhere(invalid.to_string())),
+        Err(invalid) => return Some(untranslated(Why::Nowhere(invalid.to_string()))),
     };
-    let port = Port::Number(endpoint.port);
-    let has_port = |region: &Region| region.ports.contains(dial.protocol, &port);
+    let (protocol, port) = (dial.protocol, endpoint.port);
+    let has_port = |region: &Region| region.ports.contains(protocol, &Port::Number(port));
     let is_covered = match &endpoint.host {
         // Policies do not apply inside a pod.
         Host::Address(address) if address.is_loopback() => true,
-        Host::Address(address) => {
-            let mut regions = opened.iter().flat_map(|open| &open.regions);
-            regions.any(|region| holds(region, *address) && has_port(region))
-        }
+        Host::Address(address) => is_address_open(opened, *address, (protocol, port)),
         Host::Name(_) => addressed(opened).any(has_port),
         Host::Service { name, namespace } => {
-            let port = (dial.protocol, endpoint.port);
-            return why_service((name, namespace), port, opened, cluster);
+            let service = (&**name, &**namespace);
+            match services.translated(service, (protocol, port)) {
+                Some(Translated::External) => addressed(opened).any(has_port),
+                Some(Translated::Addresses(found)) => {
+                    let is_shut = |(address, port): &(IpAddr, u16)| {
+                        !is_address_open(opened, *address, (protocol, *port))
+                    };
+                    let (address, port) = found.into_iter().find(is_shut)?;
+                    let target = Some((Some(address), port));
+                    return Some(Gap {
+                        why: Why::Shut,
+                        target,
+                    });
+                }
+                Some(Translated::Pods(ports)) => {
+                    return ports.into_iter().find_map(|port| {
+                        let why = why_service(service, (protocol, port), opened, cluster)?;
+                        let target = Some((None, port));
+                        Some(Gap { why, target })
+                    });
+                }
+                None => {
+                    let why = why_service(service, (protocol, port), opened, cluster);
+                    return why.map(untranslated);
+                }
+            }
         }
     };
-    (!is_covered).then_some(Why::Shut)
+    (!is_covered).then_some(untranslated(Why::Shut))
 }
 
-/// The reason for which a Service, given by name and namespace, is not covered.
+fn is_address_open(opened: &[Opened], address: IpAddr, (protocol, port): (Protocol, u16)) -> bool {
+    let mut regions = opened.iter().flat_map(|open| &open.regions);
+    regions.any(|region| {
+        holds(region, address) && region.ports.contains(protocol, &Port::Number(port))
+    })
+}
+
+/// The reason for which a Service, given by name and namespace, is not covered on a port of its pods.
 fn why_service(
     service: (&str, &str),
     (protocol, port): (Protocol, u16),
@@ -177,7 +232,7 @@ fn is_own((name, namespace): (&str, &str), cluster: &Cluster) -> bool {
     namespace == &*meta.namespace && suffix.is_some_and(|suffix| OWN_SERVICES.contains(&suffix))
 }
 
-fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> Finding {
+fn finding(now: DialContext<'_>, dial: &DialTarget, gap: &Gap, onset: Onset) -> Finding {
     let finding = Finding::of(Cause::EndpointNotCovered, onset, now.object, &*dial.path);
     let meta = &now.openings.cluster.meta;
     let cluster = ObjectRef {
@@ -187,16 +242,16 @@ fn finding(now: DialContext<'_>, dial: &DialTarget, why: &Why, onset: Onset) -> 
     };
     Finding {
         cluster: Some(cluster),
-        reason: reason(now.pods, dial, why),
+        reason: reason(now.pods, dial, gap),
         help: dial.endpoint.as_ref().map_or_else(
             |_| "write a URL, or a host and a port".to_owned(),
-            |endpoint| help(endpoint, dial.protocol),
+            |endpoint| help(endpoint, dial, gap.target),
         ),
         ..finding
     }
 }
 
-fn reason(pods: Zone, dial: &DialTarget, why: &Why) -> String {
+fn reason(pods: Zone, dial: &DialTarget, gap: &Gap) -> String {
     let who = match pods {
         Zone::Jobs => "jobs",
         Zone::Workload | Zone::Controller => "pods",
@@ -206,33 +261,60 @@ fn reason(pods: Zone, dial: &DialTarget, why: &Why) -> String {
         |_| (String::new(), 0),
         |endpoint| (endpoint.to_string(), endpoint.port),
     );
-    match why {
+    let behind = match gap.target {
+        Some((Some(address), port)) => {
+            let endpoint = std::net::SocketAddr::from((address, port));
+            format!(", at its endpoint {endpoint}")
+        }
+        Some((None, behind)) if behind != port => format!(", on port {behind} of its pods"),
+        _ => String::new(),
+    };
+    match &gap.why {
         Why::Nowhere(problem) => format!("whether {who} reach {what} is not known: {problem}"),
-        Why::Shut => format!("no egress rule lets {who} reach {what}, {place}"),
+        Why::Shut => format!("no egress rule lets {who} reach {what}, {place}{behind}"),
+        Why::OtherPorts if gap.target.is_some() => format!(
+            "egress rules let {who} reach the namespace of {what}, {place}, but not{}",
+            if behind.is_empty() {
+                format!(" on port {port}")
+            } else {
+                behind[1..].to_owned()
+            }
+        ),
         Why::OtherPorts => format!(
             "egress rules let {who} reach the namespace of {what}, {place}, only on ports other than {port}; this \
              works only if the pods behind the Service listen on one of them"
         ),
         Why::AddressesOnly => format!(
-            "no egress rule for pods lets {who} reach {what}, {place}; its port is open to address blocks, which \
-             match pods only under some network plugins"
+            "no egress rule for pods lets {who} reach {what}, {place}{behind}; its port is open to address blocks, \
+             which match pods only under some network plugins"
         ),
     }
 }
 
-fn help(endpoint: &Endpoint, protocol: Protocol) -> String {
-    let (peer, hint) = match &endpoint.host {
-        Host::Address(address) => {
-            let length = if address.is_ipv4() { 32 } else { 128 };
-            (block(&format!("{address}/{length}")), "")
-        }
-        Host::Service { namespace, .. } => (
-            json!({"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: &**namespace}}}),
-            " (with the port of its pods if it differs from the Service's)",
-        ),
-        Host::Name(_) => (block("BLOCK-OF-ITS-ADDRESSES"), ""),
+fn help(endpoint: &Endpoint, dial: &DialTarget, target: Option<(Option<IpAddr>, u16)>) -> String {
+    let host = |address: IpAddr| {
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        block(&format!("{address}/{length}"))
     };
-    let ports = json!([{"protocol": protocol.as_str(), "port": endpoint.port}]);
+    let (peer, hint) = match (&endpoint.host, target) {
+        (_, Some((Some(address), _))) => (host(address), ""),
+        (Host::Address(address), _) => (host(*address), ""),
+        (Host::Service { namespace, .. }, _) => (
+            json!({"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: &**namespace}}}),
+            match target {
+                Some(_) => "",
+                None => " (with the port of its pods if it differs from the Service's)",
+            },
+        ),
+        (Host::Name(_), _) => (block("BLOCK-OF-ITS-ADDRESSES"), ""),
+    };
+    let port = target.map_or(endpoint.port, |(_, port)| port);
+    let protocols = match dial.what {
+        DNS => &[Protocol::Udp, Protocol::Tcp][..],
+        _ => &[dial.protocol][..],
+    };
+    let port = |protocol: &Protocol| json!({"protocol": protocol.as_str(), "port": port});
+    let ports: Vec<Value> = protocols.iter().map(port).collect();
     format!(
         "declare it in the cluster under spec.network.egressRules{hint}:\n{}",
         yaml(&json!([{"to": [peer], "ports": ports}]))

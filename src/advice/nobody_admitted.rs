@@ -25,7 +25,7 @@ pub(crate) fn check(
 ) -> Vec<Finding> {
     let shut = shut(after);
     let old = before.map_or_else(Vec::new, self::shut);
-    let (cluster, (config, _)) = (after.cluster, after.known);
+    let (cluster, (config, ..)) = (after.cluster, after.known);
     let finding = |proxy: ProxyKind| {
         let path = match proxy {
             ProxyKind::Gateway => "spec.gateway",
@@ -44,7 +44,7 @@ pub(crate) fn check(
 
 /// The kinds of proxies that are on and are not admitted.
 fn shut(openings: &Openings<'_>) -> Vec<ProxyKind> {
-    let (cluster, (config, _)) = (openings.cluster, openings.known);
+    let (cluster, (config, ..)) = (openings.cluster, openings.known);
     let Some(opened) = openings.of(Zone::Workload, Direction::Ingress) else {
         return Vec::new();
     };

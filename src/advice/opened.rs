@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::baseline::{Facts, Peers, Renderer, Zone, expand, rows};
 use crate::config::ReviewConfig;
-use crate::inventory::Cluster;
+use crate::inventory::{Cluster, Services};
 use netpol::rule::Rule;
 use netpol::{At, Direction, LabelSet, Reading, Region};
 
@@ -19,15 +19,15 @@ pub(super) struct Opened {
     pub(super) regions: Vec<Region>,
 }
 
-/// The settings, and the API server's addresses.
-pub(crate) type Known<'a> = (&'a ReviewConfig, &'a [IpAddr]);
+/// The settings, the API server's addresses, and the ports of Services.
+pub(crate) type Known<'a> = (&'a ReviewConfig, &'a [IpAddr], &'a Services);
 
 /// Rules opened for the pods of one cluster, computed once for all advice: a declaration may be large.
 #[derive(Debug)]
 pub(crate) struct Openings<'a> {
     /// The cluster.
     pub(crate) cluster: &'a Cluster,
-    /// The settings, and the API server's addresses.
+    /// The settings, the API server's addresses, and the ports of Services.
     pub(crate) known: Known<'a>,
     opened: [[OnceCell<Option<Vec<Opened>>>; 2]; Zone::ALL.len()],
 }
@@ -55,7 +55,7 @@ fn opened_by(
     cluster: &Cluster,
     pods: Zone,
     direction: Direction,
-    (config, api_server): Known<'_>,
+    (config, api_server, _): Known<'_>,
 ) -> Option<Vec<Opened>> {
     let is_isolated = Zone::of_cluster(config.baseline).contains(&pods);
     if !is_isolated || !cluster.is_rendered(config.baseline) {

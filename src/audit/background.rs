@@ -151,7 +151,10 @@ fn touched(
     finding_store: &FindingStore,
 ) -> Vec<Arc<str>> {
     let same = |known: &&CompiledSnapshot| {
-        known.config == compiled.config && known.snapshot.api_server == compiled.snapshot.api_server
+        let (old, new) = (&known.snapshot, &compiled.snapshot);
+        known.config == compiled.config
+            && old.api_server == new.api_server
+            && old.services == new.services
     };
     if let Some(known) = seen.filter(same) {
         let mut touched = compiled.snapshot.touched(&known.snapshot);

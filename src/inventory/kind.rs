@@ -15,7 +15,7 @@ pub enum Kind {
     NetworkPolicy,
     /// A Namespace.
     Namespace,
-    /// A Service. Only `default/kubernetes` is used.
+    /// A Service. Only `default/kubernetes` is watched; of others, the ports are read.
     Service,
     /// A restore into an OpenBao cluster.
     OpenBaoRestore,
@@ -43,6 +43,8 @@ pub enum Kind {
     AntreaClusterNetworkPolicy,
     /// An EgressFirewall of OVN-Kubernetes.
     EgressFirewall,
+    /// The endpoints of a Service.
+    EndpointSlice,
     /// A Pod.
     Pod,
     /// A Deployment.
@@ -263,9 +265,10 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_with_pods_and_no_others_are_not_watched() {
+    fn the_kinds_with_pods_and_endpoints_and_no_others_are_not_watched() {
         for kind in Kind::ALL {
-            assert_eq!(Kind::WATCHED.contains(&kind), !kind.has_pods(), "{kind}");
+            let is_unwatched = kind.has_pods() || kind == Kind::EndpointSlice;
+            assert_eq!(Kind::WATCHED.contains(&kind), !is_unwatched, "{kind}");
         }
     }
 

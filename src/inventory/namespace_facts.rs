@@ -77,7 +77,10 @@ impl NamespaceFacts {
                 let known = self.other_policies.get(kind);
                 known.and_then(|known| known.get(fact.name())) == Some(fact)
             }
-            Object::ApiServer(_) | Object::Workload(_) => false,
+            Object::ApiServer(_)
+            | Object::Service(_)
+            | Object::EndpointSlice(_)
+            | Object::Workload(_) => false,
         }
     }
 
@@ -108,7 +111,10 @@ impl NamespaceFacts {
                 let known = self.other_policies.entry(kind).or_default();
                 known.insert(fact.name().clone(), fact);
             }
-            Object::ApiServer(_) | Object::Workload(_) => {}
+            Object::ApiServer(_)
+            | Object::Service(_)
+            | Object::EndpointSlice(_)
+            | Object::Workload(_) => {}
         }
     }
 

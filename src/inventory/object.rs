@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::read::API_SERVER_SERVICE;
 use super::unknown::UnknownField;
 use super::{
-    Cluster, Completeness, Fact, Gateway, GatewayClass, Kind, Meta, Namespace, ObjectRef,
-    OtherPolicy, Policy, Restore, Stub, Unreadable, Workload,
+    Cluster, Completeness, EndpointSlice, Fact, Gateway, GatewayClass, Kind, Meta, Namespace,
+    ObjectRef, OtherPolicy, Policy, Restore, Service, Services, Stub, Unreadable, Workload,
 };
 
 /// An object in the inventory.
@@ -23,6 +23,10 @@ pub enum Object {
     Namespace(Fact<Namespace>),
     /// Cluster addresses of the Service `default/kubernetes`.
     ApiServer(Vec<IpAddr>),
+    /// Another Service.
+    Service(Arc<Service>),
+    /// The endpoints of a Service.
+    EndpointSlice(Arc<EndpointSlice>),
     /// An OpenBaoRestore.
     Restore(Fact<Restore>),
     /// A Gateway.
@@ -44,6 +48,8 @@ pub enum Change {
     Remove(ObjectRef),
     /// Completeness of the facts about a kind.
     Completeness(Kind, Completeness),
+    /// The known Services other than `default/kubernetes`, and the known EndpointSlices.
+    Services(Arc<Services>),
 }
 
 impl Object {
@@ -73,6 +79,11 @@ impl Object {
         }
     }
 
+    /// True for an object that only tells the ports of endpoints. Files may have several of a name.
+    pub(crate) fn is_beside(&self) -> bool {
+        matches!(self, Self::Service(_) | Self::EndpointSlice(_))
+    }
+
     /// Reference to the object.
     pub fn reference(&self) -> ObjectRef {
         let named = |kind, namespace: &Arc<str>, name: &Arc<str>| ObjectRef {
@@ -94,6 +105,14 @@ impl Object {
             Self::ApiServer(_) => {
                 let (namespace, name) = API_SERVER_SERVICE;
                 named(Kind::Service, &namespace.into(), &name.into())
+            }
+            Self::Service(service) => {
+                let (namespace, name) = &service.named;
+                named(Kind::Service, namespace, name)
+            }
+            Self::EndpointSlice(slice) => {
+                let (namespace, name) = &slice.named;
+                named(Kind::EndpointSlice, namespace, name)
             }
             Self::Restore(fact) => {
                 let meta = fact.meta();

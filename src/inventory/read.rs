@@ -36,8 +36,8 @@ use super::gateway::{RawGateway, RawStatus};
 use super::meta::Text;
 use super::unknown;
 use super::{
-    Cluster, Fact, Gateway, GatewayClass, Kind, KindUse, LiveCondition, Meta, Namespace, Object,
-    ObjectRef, OtherPolicy, Policy, Restore, Unreadable,
+    Cluster, EndpointSlice, Fact, Gateway, GatewayClass, Kind, KindUse, LiveCondition, Meta,
+    Namespace, Object, ObjectRef, OtherPolicy, Policy, Restore, Service, Unreadable,
 };
 use decode::Source;
 
@@ -100,9 +100,9 @@ pub(crate) fn kind(api_version: &str, kind: &str) -> Option<Kind> {
         .find(|known| known.is_in_group(group) && known.as_str() == kind)
 }
 
-/// An object of any kind, with its unknown fields. `None` for other kinds, for Services other than
-/// `default/kubernetes`, and for pods and templates without the label of a cluster. An object without a namespace is in `default`. One in an unsupported version is
-/// unreadable.
+/// An object of any kind, with its unknown fields. `None` for other kinds, for EndpointSlices without a Service,
+/// and for pods and templates without the label of a cluster. An object without a namespace is in `default`. One in
+/// an unsupported version is unreadable.
 pub fn object(value: &Value) -> Option<Object> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let api_version = text("apiVersion");
@@ -153,8 +153,7 @@ fn nameless(kind: Kind) -> ObjectRef {
     }
 }
 
-/// An object from JSON whose kind and names are already known; `None` for Services other than
-/// `default/kubernetes`.
+/// An object from JSON whose kind and names are already known; `None` for EndpointSlices without a Service.
 pub(crate) fn object_json(named: &ObjectRef, json: &[u8]) -> Option<Object> {
     object_from(Source::Json(json), named, None)
 }
@@ -185,8 +184,12 @@ fn object_from(
         Kind::Namespace => Some(Object::Namespace(fact(broken, from, read_namespace))),
         // Only objects of files are read.
         kind if kind.has_pods() => None,
-        Kind::Service if broken.is_some() => None,
-        Kind::Service => read_api_server(source, fallback).map(Object::ApiServer),
+        Kind::Service | Kind::EndpointSlice if broken.is_some() => None,
+        Kind::Service => {
+            let found = read_api_server(source, fallback).map(Object::ApiServer);
+            found.or_else(|| ports(source, fallback))
+        }
+        Kind::EndpointSlice => ports(source, fallback),
         Kind::OpenBaoRestore => Some(Object::Restore(fact(broken, from, read_restore))),
         Kind::Gateway => Some(Object::Gateway(fact(broken, from, read_gateway))),
         Kind::GatewayClass => Some(Object::GatewayClass(fact(broken, from, read_class))),
@@ -195,6 +198,17 @@ fn object_from(
             fact(broken, from, other_policy::read),
         )),
     }
+}
+
+/// A Service or an EndpointSlice, with its ports.
+fn ports(source: Source<'_>, fallback: &ObjectRef) -> Option<Object> {
+    let value = source.value()?;
+    let meta = decode::lenient_meta(value.get("metadata").unwrap_or(&Value::Null), fallback);
+    let named = (meta.namespace, meta.name);
+    if fallback.kind == Kind::Service {
+        return Some(Object::Service(Service::read(named, &value).into()));
+    }
+    EndpointSlice::read(named, &value).map(|slice| Object::EndpointSlice(slice.into()))
 }
 
 fn read_policy(source: Source<'_>, fallback: &ObjectRef) -> Fact<Policy> {

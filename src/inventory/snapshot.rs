@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::read::API_SERVER_SERVICE;
 use super::{
     Change, Cluster, Fact, Gateway, GatewayClass, Kind, KindUse, NamespaceFacts, Object, ObjectRef,
-    Policy, Restore, Unreadable, other_policy::NamespaceLabels,
+    Policy, Restore, Services, Unreadable, other_policy::NamespaceLabels,
 };
 
 /// Completeness of the facts about a kind: does a missing object not exist?
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub(crate) namespaces: BTreeMap<Arc<str>, Arc<NamespaceFacts>>,
     /// Addresses of the Service `default/kubernetes`.
     pub(crate) api_server: Vec<IpAddr>,
+    /// The known ports and endpoints of Services.
+    pub(crate) services: Arc<Services>,
     /// Facts about cluster-scoped objects other than Namespaces.
     pub(crate) cluster_scoped: Arc<NamespaceFacts>,
     /// Completeness by kind. The default is [`Completeness::Part`].
@@ -61,19 +63,25 @@ impl Snapshot {
                 Change::Completeness(kind, extent) => {
                     next.completeness.insert(kind, extent);
                 }
+                Change::Services(services) => next.services = services,
             }
         }
         next
     }
 
     fn set(&mut self, object: Object) {
-        if let Object::ApiServer(addresses) = object {
-            self.api_server = addresses;
-            return;
-        }
-        if let Object::Workload(_) = object {
-            return;
-        }
+        let object = match object {
+            Object::ApiServer(addresses) => {
+                self.api_server = addresses;
+                return;
+            }
+            Object::Service(_) | Object::EndpointSlice(_) => {
+                Arc::make_mut(&mut self.services).set(object);
+                return;
+            }
+            Object::Workload(_) => return,
+            object => object,
+        };
         let facts = match home(&object.reference()) {
             home if home.is_empty() => &mut self.cluster_scoped,
             home => self.namespaces.entry(home).or_default(),

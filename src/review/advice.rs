@@ -26,9 +26,10 @@ pub(super) fn backup(write: &ClusterReview<'_>, _: &[Finding]) -> Vec<Finding> {
     found
 }
 
-/// The configuration and the API server's addresses.
+/// The configuration, the API server's addresses and the ports of Services.
 pub(super) fn known(compiled: &CompiledSnapshot) -> Known<'_> {
-    (&compiled.config, &compiled.snapshot.api_server)
+    let snapshot = &compiled.snapshot;
+    (&compiled.config, &snapshot.api_server, &snapshot.services)
 }
 
 /// OBP605: services that servers and backup jobs of a cluster connect to.

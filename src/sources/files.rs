@@ -199,7 +199,7 @@ impl Manifests {
                     seen.insert(object, located.clone());
                     kept.push(located);
                 }
-                Some(first) if first.is_same(&located) => {}
+                Some(first) if first.is_same(&located) || located.object.is_beside() => {}
                 Some(first) => {
                     return Err(LoadError::Duplicate {
                         object: Box::new(object),

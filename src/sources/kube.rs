@@ -20,6 +20,7 @@ mod reads;
 mod responses;
 mod rooms;
 mod scope;
+mod services;
 mod snapshot_builder;
 
 use std::future::{Future, ready};
@@ -103,6 +104,12 @@ pub async fn watch(
             follow(client, health, kind, (decode, scope), sender).await;
         });
     }
+    let snapshots = updates.subscribe();
+    watches.spawn(services::follow(
+        client.clone(),
+        snapshots,
+        sender.downgrade(),
+    ));
     let reads = Reads::new(client, sender.downgrade());
     drop(sender);
     tokio::select! {

@@ -22,6 +22,7 @@ mod observe;
 mod opened;
 mod outage;
 mod overload;
+mod ports;
 mod printed;
 mod quota;
 mod race;

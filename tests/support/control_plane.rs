@@ -269,6 +269,7 @@ fn start_api_server(folder: &Folder, etcd_port: u16, port: u16, flags: &str) -> 
     let args = format!(
         "--etcd-servers=http://127.0.0.1:{etcd_port} --secure-port={port} --cert-dir=certificates \
          --bind-address=127.0.0.1 --advertise-address={advertised} \
+         --endpoint-reconciler-type=none \
          --token-auth-file=tokens.csv --authorization-mode=RBAC --allow-privileged \
          --service-account-key-file=sa.key --service-account-signing-key-file=sa.key \
          --service-account-issuer=https://kubernetes.default.svc \

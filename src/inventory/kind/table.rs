@@ -60,11 +60,11 @@ const fn pods(kind: Kind, [name, plural]: [&'static str; 2], apis: &'static [Api
     }
 }
 
-/// Number of rows before those of kinds with pods, which are not watched.
+/// Number of rows before those of kinds that are not watched: EndpointSlices, and kinds with pods.
 pub(super) const WATCHED: usize = 17;
 
 /// In the order of [`Kind`].
-pub(super) const TABLE: [Row; WATCHED + 9] = [
+pub(super) const TABLE: [Row; WATCHED + 10] = [
     Row {
         kind: Kind::OpenBaoCluster,
         name: "OpenBaoCluster",
@@ -226,6 +226,14 @@ pub(super) const TABLE: [Row; WATCHED + 9] = [
         Scope::Namespaced,
         &[(OVN, "v1")],
     ),
+    Row {
+        used_for: KindUse::Advice,
+        ..pods(
+            Kind::EndpointSlice,
+            ["EndpointSlice", "endpointslices"],
+            &[("discovery.k8s.io", "v1")],
+        )
+    },
     pods(Kind::Pod, ["Pod", "pods"], &[(CORE, "v1")]),
     pods(
         Kind::Deployment,

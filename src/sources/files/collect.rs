@@ -215,6 +215,11 @@ impl<'o> Collector<'o> {
                     continue;
                 }
             };
+            if ours.object.is_beside() {
+                let field = |name: &str| written[name].as_str().unwrap_or_default().to_owned();
+                let known = (field("kind"), field("apiVersion"));
+                *self.manifests.others.entry(known).or_default() += 1;
+            }
             if ours.is_defaulted {
                 self.manifests.defaulted.push(ours.object.reference());
             }

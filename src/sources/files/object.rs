@@ -63,13 +63,14 @@ pub(super) fn read(
     name_generated(kind, written, generated);
     empty_nulls(written);
     let is_nowhere = !kind.is_cluster_scoped() && metadata(written, "namespace").is_none();
+    let is_defaulted = is_nowhere && namespace.is_none();
     if is_nowhere && let Some(namespace) = namespace {
         set(written, "namespace", namespace);
     }
     if kind.has_pods() {
         check_pod_labels(kind, written, origin)?;
     }
-    // `None` is a Service that is not the API server's.
+    // `None` is an EndpointSlice without a Service, or a pod without the label of a cluster.
     let Some(object) = read::object(written) else {
         return Ok(Document::Other(name, version));
     };
@@ -85,8 +86,8 @@ pub(super) fn read(
         });
     }
     Ok(Document::Known(Box::new(KnownObject {
+        is_defaulted: is_defaulted && !object.is_beside(),
         object,
-        is_defaulted: is_nowhere && namespace.is_none(),
     })))
 }
 
@@ -158,7 +159,7 @@ fn empty_nulls(written: &mut Value) {
 /// True for a kind whose documents must be well-formed. A policy that no proof uses, a pod and a template are read if
 /// they are one.
 fn is_strict(kind: Kind) -> bool {
-    !matches!(kind.used_for(), KindUse::Seen | KindUse::Pods)
+    !matches!(kind.used_for(), KindUse::Seen | KindUse::Pods) && kind != Kind::EndpointSlice
 }
 
 fn strict_kinds() -> impl Iterator<Item = Kind> {

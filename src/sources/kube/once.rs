@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::discovery::{self, Served};
+use super::services;
 use crate::crypto;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
-use crate::inventory::{Change, Completeness, Kind, KindUse, Unread};
+use crate::inventory::{Change, Completeness, Fact, Kind, KindUse, Object, Unread};
 use crate::sources::files::{Located, Manifests};
 
 /// Longest time for a connection.
@@ -190,6 +191,23 @@ impl Source<'_> {
                     .push(Change::Completeness(kind, completeness));
             }
         }
+        let objects = || listed.manifests.objects.iter();
+        let clusters = objects().filter_map(|located| match &located.object {
+            Object::Cluster(Fact::Read(cluster)) => Some(&**cluster),
+            _ => None,
+        });
+        let restores = objects().filter_map(|located| match &located.object {
+            Object::Restore(Fact::Read(restore)) => Some(&**restore),
+            _ => None,
+        });
+        let wanted = services::limited(clusters, restores);
+        let (objects, failure) = services::read(&self.client, &wanted).await;
+        if let Some(problem) = failure {
+            eprintln!("note: ports of some services are not known: {problem}");
+        }
+        let found = objects.into_iter();
+        let found = found.map(|object| Located::live(object, Value::Null));
+        listed.manifests.objects.extend(found);
         Ok(listed)
     }
 

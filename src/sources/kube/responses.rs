@@ -31,6 +31,7 @@ pub(super) struct Listing {
     client: Client,
     request: Request,
     fields: Option<String>,
+    labels: Option<String>,
     form: Form,
     limit: Duration,
 }
@@ -49,6 +50,7 @@ impl Listing {
             client,
             request: Request::new(DynamicObject::url_path(resource, namespace)),
             fields: None,
+            labels: None,
             form: Form::Whole,
             limit: CALL,
         }
@@ -68,6 +70,13 @@ impl Listing {
         self
     }
 
+    /// Restricts the objects with a label selector. Only lists use it.
+    #[must_use]
+    pub(super) fn labels(mut self, selector: String) -> Self {
+        self.labels = Some(selector);
+        self
+    }
+
     /// Sets the timeout of each call, and the maximum pause within a list.
     #[must_use]
     pub(super) fn within(mut self, limit: Duration) -> Self {
@@ -81,6 +90,7 @@ impl Listing {
             limit: Some(PAGE),
             continue_token: continued,
             field_selector: self.fields.clone(),
+            label_selector: self.labels.clone(),
             ..ListParams::default()
         };
         let request = match self.form {

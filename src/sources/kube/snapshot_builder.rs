@@ -13,7 +13,7 @@ use super::reads::Reads;
 use super::rooms::Rooms;
 use super::{KINDS, ReviewConfigs};
 use crate::config::ReviewConfig;
-use crate::inventory::{Change, Completeness, Kind, Object, ObjectRef, Snapshot, Unread};
+use crate::inventory::{Change, Completeness, Kind, Object, ObjectRef, Services, Snapshot, Unread};
 use crate::sources::Updates;
 
 /// Minimum time between snapshots during a series of events.
@@ -38,6 +38,8 @@ pub(super) enum Step {
     Absent,
     /// The kind is not listed. Nothing more is known of it.
     Unread(Unread),
+    /// The ports of Services were read.
+    Services(Arc<Services>),
 }
 
 /// Builds snapshots from steps.
@@ -138,6 +140,7 @@ impl SnapshotBuilder {
                 self.finish(kind);
                 self.replace(kind, Completeness::Unserved, Vec::new(), changes);
             }
+            Step::Services(services) => changes.push(Change::Services(services)),
             Step::Unread(reason) => {
                 self.finish(kind);
                 changes.push(Change::Completeness(kind, Completeness::Unread(reason)));
@@ -159,6 +162,7 @@ impl SnapshotBuilder {
             Change::Set(object) => object.reference().kind != kind,
             Change::Remove(reference) => reference.kind != kind,
             Change::Completeness(other, _) => *other != kind,
+            Change::Services(_) => true,
         };
         changes.retain(is_other);
         let still: BTreeSet<ObjectRef> = listed.iter().map(Object::reference).collect();

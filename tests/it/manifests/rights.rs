@@ -73,6 +73,12 @@ fn beyond_reading_the_account_may_do_what_is_listed_here() {
     }
 }
 
+/// Read one by one, for the ports behind Services.
+const PORTS: [(&str, &str); 2] = [
+    ("services.", "get"),
+    ("endpointslices.discovery.k8s.io", "list"),
+];
+
 /// Read in the operator's namespace, for its release.
 const DEPLOYMENTS: &str = "deployments.apps";
 
@@ -117,7 +123,9 @@ fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
                 }
                 // By name: one Service, our registrations, our Secret.
                 let by_name = !names.is_empty();
-                let is_known = by_name || watched.contains(resource) || resource == DEPLOYMENTS;
+                let is_port = PORTS.contains(&(resource.as_str(), granted.as_str()));
+                let is_known =
+                    by_name || watched.contains(resource) || resource == DEPLOYMENTS || is_port;
                 assert!(is_known, "{verb} {resource}");
                 readable.insert(resource.clone());
             }
