@@ -98,8 +98,8 @@ pub(crate) enum Translated {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
     services: BTreeMap<Named, Arc<Service>>,
-    /// By namespace, name of the Service, and name.
-    slices: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Arc<EndpointSlice>>,
+    /// By namespace and name of the Service, and by name.
+    slices: BTreeMap<Named, BTreeMap<Arc<str>, Arc<EndpointSlice>>>,
 }
 
 impl Service {
@@ -189,18 +189,19 @@ impl Services {
 
     fn set_slice(&mut self, slice: Arc<EndpointSlice>) {
         let (namespace, name) = slice.named.clone();
-        let key = (namespace, Arc::clone(&slice.service), name);
-        if self.slices.contains_key(&key) || self.slices(&key.0, &key.1).count() < SLICES {
-            self.slices.insert(key, slice);
+        let service = (namespace, Arc::clone(&slice.service));
+        let known = self.slices.entry(service).or_default();
+        if known.contains_key(&name) || known.len() < SLICES {
+            known.insert(name, slice);
         }
     }
 
     fn slices(&self, namespace: &str, service: &str) -> impl Iterator<Item = &EndpointSlice> {
-        let from = (namespace.into(), service.into(), "".into());
-        let after = self.slices.range(from..);
-        after
-            .map(|(_, slice)| &**slice)
-            .take_while(move |slice| *slice.named.0 == *namespace && *slice.service == *service)
+        let known = self.slices.get(&(namespace.into(), service.into()));
+        known
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .map(AsRef::as_ref)
     }
 
     /// The peers and ports of a connection to a port of a Service; `None` if they are unknown.

@@ -51,7 +51,9 @@ pub(super) async fn follow(
             }
             last = failure;
             let mut services = Services::default();
-            objects.into_iter().for_each(|object| services.set(object));
+            for object in objects {
+                services.set(object);
+            }
             let step = Step::Services(services.into());
             let Some(steps) = steps.upgrade() else { return };
             if steps.send((Kind::EndpointSlice, step)).await.is_err() {
