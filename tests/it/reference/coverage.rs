@@ -151,18 +151,22 @@ const RELEASES: [[&str; 4]; 3] = [
         "0.1 up to, not including, 0.4",
         "`v0.1`",
         "a policy for jobs; `trustedIngressPeers`, `dnsNamespace`, `dnsEndpointIPs`; the checkpoints. `kube-system` is not rendered, \
-         and permitted on 8200. An Ingress opens nothing",
-        "the documentation of 0.1.0; PRs [54](https://github.com/dc-tec/openbao-operator/pull/54), \
+         and permitted on 8200. An Ingress opens nothing since 0.2; in 0.1.0 and 0.1.1 anyone reaches 8200 where \
+         `spec.ingress.enabled`, which this baseline does not permit: the audit reports such a policy. Since 0.3 trusted peers \
+         reach the port of the metrics listener, too",
+        "the documentation of 0.1.0; the notes of [0.2.0](https://github.com/dc-tec/openbao-operator/blob/main/release-notes/0.2.0.md) \
+         and [0.3.0](https://github.com/dc-tec/openbao-operator/blob/main/release-notes/0.3.0.md); PRs [54](https://github.com/dc-tec/openbao-operator/pull/54), \
          [56](https://github.com/dc-tec/openbao-operator/pull/56), [58](https://github.com/dc-tec/openbao-operator/pull/58), \
-         [389](https://github.com/dc-tec/openbao-operator/pull/389)",
+         [389](https://github.com/dc-tec/openbao-operator/pull/389) (2026-05-01, after 0.1.1 and before 0.2.0), \
+         [481](https://github.com/dc-tec/openbao-operator/pull/481) (2026-05-25, before 0.3.0)",
     ],
     [
         "0.4 and newer; 0.5.3 is the newest that was read",
         "`v0.4`",
-        "the Gateway's namespace is not let in; trusted peers reach the port of the metrics listener, too; the contract for Hardened \
+        "the Gateway's namespace is not let in; the contract for Hardened \
          clusters is enforced; policies carry `openbao.org/owner-uid`, and leftovers are not adopted; clusters of restores get \
          no policies",
-        "the rendering code of 0.4.0 to 0.5.3; PRs [481](https://github.com/dc-tec/openbao-operator/pull/481), \
+        "the rendering code of 0.4.0 to 0.5.3; PRs \
          [505](https://github.com/dc-tec/openbao-operator/pull/505), [507](https://github.com/dc-tec/openbao-operator/pull/507)",
     ],
 ];
@@ -175,8 +179,8 @@ fn releases(text: &mut String) {
     table(text, &columns, rows);
     let _ = write!(
         text,
-        "\nReleases 0.2 and 0.3 were not read one by one; where their policies differ, the server names the baseline that fits. The \
-         rows of each baseline are in [the reference](reference/baselines.md).\n\n{AUTO}"
+        "\nOf releases 0.2 and 0.3 the notes, and the changes between them, were read, not their code as tagged. Where a policy of the \
+         operator differs from the baseline, the server names the one that fits. The rows of each baseline are in [the reference](reference/baselines.md).\n\n{AUTO}"
     );
 }
 
