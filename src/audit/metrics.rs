@@ -155,7 +155,7 @@ impl Metrics {
         );
         all.register(
             "reviews",
-            "Reviews answered, except those that `rejected_requests` counts",
+            "Reviews answered, except those that `rejected_requests` counts; `repair` is an answer, which the API server may still deny",
             self.reviews.clone(),
         );
         all.register(
