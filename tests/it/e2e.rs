@@ -36,5 +36,6 @@ mod stage;
 mod suggest;
 mod tenants;
 mod unchanged;
+mod upgrade;
 mod verdicts;
 mod versions;

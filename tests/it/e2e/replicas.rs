@@ -5,4 +5,4 @@ mod balancer;
 pub(super) mod load;
 pub(super) mod replica;
 pub(super) mod stage;
-mod writes;
+pub(super) mod writes;

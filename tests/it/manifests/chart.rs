@@ -54,7 +54,7 @@ fn try_template(values: &[&str]) -> Result<Vec<Value>, String> {
         .collect())
 }
 
-fn template(values: &[&str]) -> Vec<Value> {
+pub(crate) fn template(values: &[&str]) -> Vec<Value> {
     try_template(values).unwrap_or_else(|problem| panic!("{values:?}: {problem}"))
 }
 

@@ -181,7 +181,7 @@ impl Shared {
 }
 
 /// Writes in the background.
-pub(super) struct Writes {
+pub(in crate::e2e) struct Writes {
     runtime: Runtime,
     shared: Arc<Shared>,
     writers: Vec<JoinHandle<()>>,
@@ -192,7 +192,7 @@ pub(super) struct Writes {
 
 impl Writes {
     /// Starts, measures the maximum rate, and continues at half of it.
-    pub(super) fn start(stage: &Stage) -> Self {
+    pub(in crate::e2e) fn start(stage: &Stage) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let shared = Arc::new(Shared::default());
         let client = |user| async move {
@@ -221,7 +221,7 @@ impl Writes {
     }
 
     /// The number of writes. Fails if any had another verdict.
-    pub(super) fn stop(self) -> String {
+    pub(in crate::e2e) fn stop(self) -> String {
         let took = self.begun.elapsed();
         self.shared.is_over.store(true, Ordering::Relaxed);
         for writer in self.writers {
