@@ -69,7 +69,9 @@ chart() {
 sbom() {
   cargo cyclonedx --version >/dev/null 2>&1 || fail "cargo-cyclonedx is missing: cargo install --locked cargo-cyclonedx"
   cargo cyclonedx --quiet --format json --spec-version 1.5 --all --no-build-deps --override-filename openbao-perimeter.cdx
-  mv openbao-perimeter.cdx.json "$DIST/"
+  # No path of this machine gets into the file, as in the binary.
+  sed "s|path+file://$PWD|path+file:///src|g" openbao-perimeter.cdx.json >"$DIST/openbao-perimeter.cdx.json"
+  rm openbao-perimeter.cdx.json
   rm -f crates/*/openbao-perimeter.cdx.json
 }
 
