@@ -1,6 +1,6 @@
 //! Report of `check` for people: grouped by object, each message with the line it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
@@ -80,8 +80,12 @@ fn unchecked(text: &mut String, all: &[Unchecked]) {
         by_reason.entry(reason).or_default().push(object);
     }
     for ((reason, help), objects) in by_reason {
-        let verb = if objects.len() == 1 { "was" } else { "were" };
-        let objects = named(objects.iter().map(|object| object.name()));
+        // Versions of an object have one name.
+        let mut known = BTreeSet::new();
+        let names = objects.iter().map(|object| object.name());
+        let names: Vec<String> = names.filter(|name| known.insert(name.clone())).collect();
+        let verb = if names.len() == 1 { "was" } else { "were" };
+        let objects = named(names.into_iter());
         let line = format!("note: {objects} {verb} not checked: {reason}; {help}");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }

@@ -221,6 +221,9 @@ fn expectation(text: &str) -> String {
     match found {
         Some((found, expected)) => {
             let [found, expected] = [found, expected].map(|text| text.replace("sequence", "list"));
+            if found == "map" && expected == "a list" {
+                return "expected a list, found a map; write `- ` before the first key of each element".to_owned();
+            }
             format!("expected {expected}, found {found}")
         }
         None => text.to_owned(),

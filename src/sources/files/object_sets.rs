@@ -131,7 +131,7 @@ fn ranked(objects: Vec<Located>, notes: &mut Vec<String>) -> Vec<Vec<Located>> {
         let places: Vec<String> = places.collect();
         notes.push(format!(
             "{object} is written differently at {}; each is checked against the rest",
-            places.join(" and ")
+            places.join(if places.len() == 2 { " and " } else { ", " })
         ));
     }
     let most = versions.values().map(Vec::len).max().unwrap_or_default();

@@ -95,6 +95,11 @@ fn an_object_that_stands_twice_counts_once_or_is_judged_in_each_version() {
         .says(note)
         .says("checked 2: 1 denied")
         .says("--> ./b.yaml:");
+    // Versions have one name, which is said once.
+    tree.write("c.yaml", fine("same").replace("bao", "nowhere"))
+        .write("d.yaml", open("same").replace("bao", "nowhere"));
+    tree.check(&["c.yaml", "d.yaml"])
+        .says("note: NetworkPolicy nowhere/same was not checked:");
     // Each version is judged against the others' policies.
     let cluster = fs::read_to_string(Path::new(&inventory()).join("openbaocluster.yaml")).unwrap();
     tree.write("c.yaml", &cluster).write(

@@ -22,6 +22,14 @@ fn what_does_not_decode_names_place_value_and_expectation() {
             r#"expected a list, found string "all""#
         )
     );
+    assert_eq!(
+        problems(&json!({"ingress": {"from": []}})),
+        broken(
+            "spec.ingress",
+            r#"{"from":[]}"#,
+            "expected a list, found a map; write `- ` before the first key of each element"
+        )
+    );
     let cut = read::policy(b"{\"spec\": ", &reference(Kind::NetworkPolicy));
     let Fact::Unreadable(cut) = cut else {
         panic!("half an object is read");
