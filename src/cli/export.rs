@@ -110,7 +110,8 @@ fn documents(objects: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
 /// Prints the net.
 fn net(args: &NetArgs) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, ..) = args.source.compiled(&args.settings, &project)?;
+    let (compiled, _, choice) = args.source.compiled(&args.settings, &project)?;
+    super::tell("note", &choice.to_string());
     let net = Net::of(&compiled);
     let left_out: Vec<String> = net.left_out.iter().map(ToString::to_string).collect();
     if net.is_empty() {

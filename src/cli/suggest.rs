@@ -153,6 +153,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let is_unreadable = !input.unreadable.is_empty();
     let suggested = suggest(args, input, &inventory, &run, &settings, until)?;
     print_patch(&suggested.text(args.output))?;
+    tell("note", &choice.to_string());
     for line in suggested.lines(args.output) {
         tell("note", &line);
     }
