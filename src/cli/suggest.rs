@@ -151,9 +151,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
         before: None,
     };
     let is_unreadable = !input.unreadable.is_empty();
-    let suggested = suggest(args, input, &inventory, &run, &settings, until)?;
+    let suggested = Suggested {
+        baseline: choice.to_string(),
+        ..suggest(args, input, &inventory, &run, &settings, until)?
+    };
     print_patch(&suggested.text(args.output))?;
-    tell("note", &choice.to_string());
     for line in suggested.lines(args.output) {
         tell("note", &line);
     }

@@ -27,11 +27,14 @@ fn nothing_is_denied_after_the_patches_and_waivers_of_several_clusters() {
         err.contains("2 patches, 2 waivers; with them, nothing is left"),
         "{err}"
     );
+    let baseline = "baseline v0.4: the newest, since no setting names one";
+    assert!(err.contains(&format!("note: {baseline}\n")), "{err}");
     let (status, waivers, _) = input.run(&["suggest", "-o", "waivers"]);
     assert_eq!(status, Some(0));
     // Both parts, with comments.
     let (status, all, err) = input.run(&["suggest"]);
     assert_eq!((status, err.lines().count()), (Some(0), 0), "{err}");
+    assert!(all.contains(&format!("# {baseline}\n")), "{all}");
     let parts: Vec<Value> = documents(&all);
     let expected = [documents(&patches), documents(&waivers)].concat();
     assert_eq!(parts, expected, "{all}");
@@ -86,7 +89,7 @@ fn nothing_is_denied_after_the_patches_and_waivers_of_several_clusters() {
         out.starts_with("# nothing to suggest: no finding stands"),
         "{out}"
     );
-    assert_eq!(out.lines().count(), 1, "{out}");
+    assert_eq!(out.lines().count(), 2, "{out}");
 }
 
 #[test]

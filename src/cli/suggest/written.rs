@@ -34,6 +34,8 @@ pub(super) struct Suggested {
     /// Remarks about the input.
     pub(super) notes: Vec<String>,
     pub(super) is_live: bool,
+    /// The baseline, and the reason for which it was taken.
+    pub(super) baseline: String,
 }
 
 /// A patch of an OpenBaoCluster.
@@ -114,6 +116,7 @@ impl Suggested {
         let mut text = String::new();
         if part == Part::All {
             comment(&mut text, &self.summary());
+            comment(&mut text, &self.baseline);
             for left in &self.left {
                 comment(&mut text, &format!("left: {left}"));
             }
@@ -141,6 +144,7 @@ impl Suggested {
         let mut lines = self.notes.clone();
         if part != Part::All {
             lines.push(self.summary());
+            lines.push(self.baseline.clone());
         }
         lines
     }

@@ -241,7 +241,8 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: writer}]
     let folder = folder("net");
     fs::write(folder.join("clusters.yaml"), CLUSTERS).unwrap();
     let (code, net, err) = run_with(&[], &["export", "net", "-f", folder.to_str().unwrap()]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let note = "note: baseline v0.4: the newest, since no setting names one\n";
+    assert_eq!((code, err.as_str()), (Some(0), note));
 
     let config = Arc::new(ReviewConfig::default());
     let facts = files::load(Path::new(&folder)).unwrap();
