@@ -10,7 +10,7 @@ use super::verdict::Verdict;
 use crate::code::EnforcementPoint;
 use crate::inventory::{Kind, Object, ObjectRef, Workload};
 use crate::rules::pod_labels::PodLabels;
-use crate::rules::{Cause, stored_pod};
+use crate::rules::{Cause, Finding, stored_pod};
 
 /// The verdict on a pod of a dump of a cluster, which these objects are: whether it comes from the operator.
 pub(super) fn stored(
@@ -68,6 +68,11 @@ pub(super) fn review(
     let found = rules::checks().filter_map(|check| match check {
         Check::PodLabels(check) => check(&labels),
         _ => None,
+    });
+    // As the guard answers. Levels are ordered, the strictest first.
+    let found = found.map(|finding| Finding {
+        level: finding.level.max(config.identity_level),
+        ..finding
     });
     let found = of_state(config, EnforcementPoint::Check, found.collect());
     Some(Verdict::new(found))

@@ -110,3 +110,26 @@ fn an_object_that_stands_twice_counts_once_or_is_judged_in_each_version() {
         .ends_with(1)
         .says("OpenBaoCluster bao/bao is written differently");
 }
+
+#[test]
+fn labels_of_openbao_pods_are_reported_at_the_level_of_the_identity_guard() {
+    let tree = Tree::new("identity-level");
+    tree.write(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: bao, labels: {openbao.org/cluster: bao}}\nspec: {}\n",
+    );
+    let levels = [
+        ("deny", 1, "denied[OBP501]"),
+        ("warn", 0, "warning[OBP501]"),
+    ];
+    for (level, status, said) in levels {
+        tree.write("settings.yaml", format!("identity: {{level: {level}}}\n"));
+        tree.check(&["--config", "settings.yaml", "pod.yaml"])
+            .ends_with(status)
+            .says(said);
+    }
+    tree.write("settings.yaml", "identity: {level: off}\n");
+    tree.check(&["--config", "settings.yaml", "pod.yaml"])
+        .ends_with(0)
+        .says_nothing_of("OBP501");
+}
