@@ -146,7 +146,9 @@ impl Input<'_> {
     fn other_kinds(&self, is_meant: impl Fn(&str) -> bool) -> String {
         let ours = self.after.objects.iter().filter_map(|located| {
             let kind = located.object.reference().kind;
-            (!kind.is_checked()).then(|| kind.label().to_owned())
+            // Services and the like are among the others too.
+            let is_named = !kind.is_checked() && !located.object.is_beside();
+            is_named.then(|| kind.label().to_owned())
         });
         let others = self.after.others.iter();
         let others = others.flat_map(|((kind, version), number)| {

@@ -112,6 +112,19 @@ fn an_object_that_stands_twice_counts_once_or_is_judged_in_each_version() {
 }
 
 #[test]
+fn a_service_alone_is_counted_once() {
+    let tree = Tree::new("service-alone");
+    tree.write(
+        "service.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: web}\nspec: {ports: [{port: 80}]}\n",
+    );
+    tree.check(&["service.yaml"])
+        .ends_with(0)
+        .says("BaselineAdminNetworkPolicy: 1 Service (v1)\n")
+        .says("1 of other kinds skipped");
+}
+
+#[test]
 fn labels_of_openbao_pods_are_reported_at_the_level_of_the_identity_guard() {
     let tree = Tree::new("identity-level");
     tree.write(
