@@ -10,15 +10,30 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{- /* The settings file. What several objects need is a value of its own, and wins. */ -}}
+{{- /* The settings file. What other objects need too is a value of its own, and is an error below `settings`. */ -}}
 {{- define "openbao-perimeter.settings" -}}
 {{- $settings := deepCopy .Values.settings }}
+{{- $review := default dict $settings.review }}
+{{- $cluster := default dict $settings.cluster }}
+{{- $taken := dict "baseline" "baseline" "operatorNamespace" "operator.namespace" "operatorAccounts" "operator.accounts" "identity" "identityGuard" }}
+{{- range $key, $value := $taken }}
+{{- if hasKey $settings $key }}
+{{- fail (printf "expected no settings.%s: set the value `%s`, which the other objects follow too" $key $value) }}
+{{- end }}
+{{- end }}
+{{- range $key := list "enforcement" "excludedNamespaces" }}
+{{- if hasKey $review $key }}
+{{- fail (printf "expected no settings.review.%s: set the value `%s`, which the other objects follow too" $key $key) }}
+{{- end }}
+{{- end }}
+{{- if hasKey $cluster "reports" }}
+{{- fail "expected no settings.cluster.reports: set the value `reports`, which the other objects follow too" }}
+{{- end }}
 {{- $_ := set $settings "baseline" .Values.baseline }}
 {{- $_ := set $settings "operatorNamespace" .Values.operator.namespace }}
 {{- if .Values.operator.accounts }}
 {{- $_ := set $settings "operatorAccounts" .Values.operator.accounts }}
 {{- end }}
-{{- $review := default dict $settings.review }}
 {{- if ne .Values.enforcement "deny" }}
 {{- $_ := set $review "enforcement" .Values.enforcement }}
 {{- end }}
@@ -35,20 +50,35 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- $_ := set $settings "review" $review }}
 {{- end }}
 {{- if ne .Values.reports "off" }}
-{{- $cluster := default dict $settings.cluster }}
 {{- $_ := set $cluster "reports" .Values.reports }}
 {{- $_ := set $settings "cluster" $cluster }}
+{{- end }}
+{{- $identity := dict }}
+{{- if ne .Values.identityGuard.level "deny" }}
+{{- $_ := set $identity "level" .Values.identityGuard.level }}
+{{- end }}
+{{- with .Values.identityGuard.accounts }}
+{{- $_ := set $identity "accounts" . }}
+{{- end }}
+{{- if .Values.identityGuard.audit }}
+{{- $_ := set $identity "audit" "on" }}
+{{- end }}
+{{- if $identity }}
+{{- $_ := set $settings "identity" $identity }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}
 
-{{- /* Lists of names as CEL. */ -}}
-{{- define "openbao-perimeter.operator" -}}
+{{- /* Usernames of the operator, as a list in YAML. */ -}}
+{{- define "openbao-perimeter.accounts" -}}
 {{- $namespace := .Values.operator.namespace }}
-{{- $accounts := .Values.operator.accounts | default (list
+{{- .Values.operator.accounts | default (list
   (printf "system:serviceaccount:%s:openbao-operator-controller" $namespace)
-  (printf "system:serviceaccount:%s:openbao-operator-provisioner" $namespace)) -}}
-request.userInfo.username in ['{{ join "', '" $accounts }}']
+  (printf "system:serviceaccount:%s:openbao-operator-provisioner" $namespace)) | toYaml }}
+{{- end }}
+
+{{- define "openbao-perimeter.operator" -}}
+request.userInfo.username in ['{{ join "', '" (include "openbao-perimeter.accounts" . | fromYamlArray) }}']
 {{- end }}
 
 {{- /* A condition that is false for NetworkPolicies of excluded namespaces, as `export registrations` prints it. */ -}}

@@ -59,7 +59,7 @@ pub(crate) fn template(values: &[&str]) -> Vec<Value> {
 }
 
 /// Objects by kind, namespace and name, without what is Helm's alone and without line breaks in expressions.
-fn index(objects: Vec<Value>) -> BTreeMap<String, Value> {
+pub(crate) fn index(objects: Vec<Value>) -> BTreeMap<String, Value> {
     let named = objects.into_iter().map(|mut object| {
         plain(&mut object);
         let meta = &object["metadata"];
@@ -86,7 +86,7 @@ fn plain(value: &mut Value) {
 }
 
 /// The object of this kind at this path.
-fn field(objects: &[Value], kind: &str, pointer: &str) -> Value {
+pub(crate) fn field(objects: &[Value], kind: &str, pointer: &str) -> Value {
     let mut of_kind = objects.iter().filter(|object| object["kind"] == kind);
     let found = of_kind.find_map(|object| object.pointer(pointer));
     found.cloned().unwrap_or_else(|| panic!("{kind} {pointer}"))
@@ -290,24 +290,6 @@ fn the_operators_names_reach_settings_and_registrations_together() {
     );
 }
 
-#[test]
-#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
-fn reports_bring_their_setting_and_the_rights_of_the_component() {
-    let objects = template(&["reports=openreports"]);
-    let settings = field(&objects, "ConfigMap", "/data/settings.yaml");
-    let settings: Value = serde_saphyr::from_str(settings.as_str().unwrap()).unwrap();
-    assert_eq!(settings["cluster"], json!({"reports": "openreports"}));
-    let component = fs::read_to_string("manifests/components/reports/rbac.yaml").unwrap();
-    let component = index(serde_saphyr::from_multiple(&component).unwrap());
-    assert_eq!(component.len(), 2);
-    let ours = index(objects);
-    for (name, object) in component {
-        assert_eq!(ours[&name], object, "{name}");
-    }
-    let without = index(template(&[]));
-    assert_eq!(ours.len(), without.len() + 2);
-}
-
 /// The server would report every difference.
 #[test]
 #[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
@@ -353,6 +335,16 @@ fn values_that_are_wrong_are_denied_by_the_schema() {
         ("operator.namespace=Ops", "namespace"),
         ("operator.accounts={a'b}", "accounts"),
         ("networkPolicy.apiServerPorts={0}", "apiServerPorts"),
+        ("operator.accounts={a\nb}", "accounts"),
+        ("identityGuard.accounts={a'b}", "accounts"),
+        ("identityGuard.level=off", "level"),
+        (
+            "settings.operatorAccounts={me}",
+            "value `operator.accounts`",
+        ),
+        ("settings.identity.level=warn", "value `identityGuard`"),
+        ("settings.review.enforcement=warn", "value `enforcement`"),
+        ("settings.cluster.reports=openreports", "value `reports`"),
         ("excludedNamespaces={openbao-o*}", "found `openbao-o*`"),
         (
             "excludedNamespaces={openbao-operator-system}",

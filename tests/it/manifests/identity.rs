@@ -10,6 +10,7 @@ use openbao_perimeter::config::ReviewConfig;
 use openbao_perimeter::registration::{Configuration, Expected, Trust};
 use serde_json::{Value, json};
 
+use super::chart::{CHART, field, template};
 use super::overlays::rendered;
 use crate::reference::is_blessing;
 use crate::support::folder;
@@ -33,11 +34,46 @@ pub(crate) fn exported(settings: &str) -> String {
 #[test]
 fn the_component_is_what_export_prints_with_the_default_settings() {
     let expected = exported("");
-    if is_blessing() {
-        fs::write(FILE, &expected).unwrap();
+    let copy = format!("{CHART}/identity/identity.yaml");
+    for file in [FILE, &copy] {
+        if is_blessing() {
+            fs::write(file, &expected).unwrap();
+        }
+        let found = fs::read_to_string(file).unwrap_or_default();
+        assert!(found == expected, "{file} is stale: run `make docs`");
     }
-    let found = fs::read_to_string(FILE).unwrap_or_default();
-    assert!(found == expected, "{FILE} is stale: run `make docs`");
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn the_guard_of_the_chart_is_what_export_prints_for_its_settings() {
+    for values in [
+        &[][..],
+        &[
+            "identityGuard.accounts={velero,a}",
+            "operator.accounts={b,a}",
+        ],
+        &["operator.namespace=ops", "identityGuard.level=audit"],
+        &["identityGuard.level=warn", "enforcement=audit"],
+        &["identityGuard.level=audit", "enforcement=warn"],
+        &[
+            "settings.review.apiPort=8300",
+            "settings.review.clusterPort=8301",
+        ],
+    ] {
+        let objects = template(&[&["identityGuard.enabled=true"], values].concat());
+        let settings = field(&objects, "ConfigMap", "/data/settings.yaml");
+        let printed = exported(settings.as_str().unwrap());
+        let printed: Vec<Value> = serde_saphyr::from_multiple(&printed).unwrap();
+        assert_eq!(printed.len(), 2);
+        for expected in printed {
+            let kind = expected["kind"].as_str().unwrap();
+            let name = field(&objects, kind, "/metadata/name");
+            assert_eq!(name, expected["metadata"]["name"]);
+            let spec = field(&objects, kind, "/spec");
+            assert_eq!(spec, expected["spec"], "{values:?}: {kind}");
+        }
+    }
 }
 
 #[test]

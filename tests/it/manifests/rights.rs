@@ -1,11 +1,13 @@
 //! Permissions of the service account in each installation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use openbao_perimeter::inventory::Kind;
 use serde_json::{Value, json};
 
+use super::chart::{field, index, template};
 use super::overlays::{INSTALLS, of_kind, rendered};
 
 /// Permissions: resource with its group, verb, and resource names.
@@ -131,5 +133,39 @@ fn what_the_account_reads_of_all_namespaces_is_what_is_watched() {
             }
             assert!(readable.is_superset(&watched), "{install}: {verb}");
         }
+    }
+}
+
+#[test]
+#[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
+fn what_needs_further_rights_brings_its_setting_and_the_rights_of_the_component() {
+    for (value, component, key, setting) in [
+        (
+            "reports=openreports",
+            "reports",
+            "cluster",
+            json!({"reports": "openreports"}),
+        ),
+        (
+            "identityGuard.audit=true",
+            "identity-audit",
+            "identity",
+            json!({"audit": "on"}),
+        ),
+    ] {
+        let objects = template(&[value]);
+        let settings = field(&objects, "ConfigMap", "/data/settings.yaml");
+        let settings: Value = serde_saphyr::from_str(settings.as_str().unwrap()).unwrap();
+        assert_eq!(settings[key], setting);
+        let rights = format!("manifests/components/{component}/rbac.yaml");
+        let rights = fs::read_to_string(rights).unwrap();
+        let rights = index(serde_saphyr::from_multiple(&rights).unwrap());
+        assert_eq!(rights.len(), 2);
+        let ours = index(objects);
+        for (name, object) in rights {
+            assert_eq!(ours[&name], object, "{name}");
+        }
+        let without = index(template(&[]));
+        assert_eq!(ours.len(), without.len() + 2);
     }
 }

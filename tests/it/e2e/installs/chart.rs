@@ -10,7 +10,8 @@ use crate::manifests::chart::{CHART, program};
 const NAMESPACE: &str = "perimeter-by-helm";
 /// Kinds of which the chart makes objects.
 const KINDS: &str = "clusterrole,clusterrolebinding,role,rolebinding,serviceaccount,configmap,service,deployment,\
-    poddisruptionbudget,resourcequota,networkpolicy,validatingwebhookconfiguration,mutatingwebhookconfiguration";
+    poddisruptionbudget,resourcequota,networkpolicy,validatingwebhookconfiguration,mutatingwebhookconfiguration,\
+    validatingadmissionpolicy,validatingadmissionpolicybinding";
 
 fn helm(plane: &ControlPlane, args: &str) -> String {
     let mut command = Command::new(program());
@@ -62,10 +63,14 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_leaves_nothing() {
     helm(&plane, &upgrade);
     helm(
         &plane,
-        &format!("{upgrade} --set registrations.enabled=true"),
+        &format!("{upgrade} --set registrations.enabled=true,identityGuard.enabled=true"),
     );
     let upgraded = ours(&plane);
     assert_eq!(registrations(&upgraded), 2, "{upgraded:?}");
+    let guard = upgraded
+        .iter()
+        .filter(|name| name.contains("admissionpolic"));
+    assert_eq!(guard.count(), 2, "{upgraded:?}");
     let image = ["get", "deployment", "openbao-perimeter", "-n", NAMESPACE];
     let image = image.into_iter().chain(["-o", "jsonpath={..image}"]);
     let image = plane.kubectl(image).run_ok();
