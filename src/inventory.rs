@@ -59,8 +59,8 @@ pub use service::{EndpointSlice, Service, Services};
 pub use snapshot::{Completeness, Snapshot, Unread};
 pub use stub::Stub;
 pub use unknown::UnknownField;
-pub(crate) use workload::StoredLabels;
 pub use workload::Workload;
+pub(crate) use workload::{CountedNamespace, StoredLabels};
 
 /// Reference to an object. The kind tells the API group: kinds of the same name in two groups are two kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

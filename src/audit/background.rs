@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::finding_store::{Diff, FindingStore};
+use super::log::reason;
 use super::metrics::BaselineDoubt;
 use super::report_store::{Audit, ReportStore};
 use super::shapes::Shapes;
@@ -184,6 +185,7 @@ pub(super) fn report(diff: &Diff, events: Option<&EventQueue>) {
             object = %finding.object,
             path = finding.path,
             cluster = cluster(finding),
+            reason = &*reason(&finding.reason),
             "new audit finding"
         );
         if let Some(events) = events {

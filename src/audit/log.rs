@@ -46,7 +46,7 @@ pub(crate) fn reviewed(record: &Record, duration: Duration) {
         enforcement = record.enforcement.as_str(),
         codes = record.codes(),
         field = denial.map(|denial| visible(&denial.field)).as_deref(),
-        reason = denial.map(|denial| cut(&denial.reason, REASON)).as_deref(),
+        reason = denial.map(|denial| reason(&denial.reason)).as_deref(),
         connection = connection.as_deref(),
         maintenance = record.maintained,
         duration_us = microseconds(duration),
@@ -93,6 +93,11 @@ const SHOWN: usize = 256;
 
 /// Maximum length of the reason of a denial, and of its connection.
 const REASON: usize = 1024;
+
+/// A reason, shortened, with deceptive characters escaped.
+pub(super) fn reason(text: &str) -> Cow<'_, str> {
+    cut(text, REASON)
+}
 
 /// A name from a client, shortened, with deceptive characters escaped.
 fn visible(text: &str) -> Cow<'_, str> {

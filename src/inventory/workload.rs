@@ -59,5 +59,17 @@ pub(crate) enum StoredLabels {
     /// All pods of a namespace that have the label of a cluster and do not come from the operator.
     Pods(Arc<str>, Vec<Arc<Workload>>),
     /// All Namespaces with the labels of the setting `review.metricsNamespaceLabels`.
-    Namespaces(Vec<(Arc<str>, Labels)>),
+    Namespaces(Vec<CountedNamespace>),
+}
+
+/// A Namespace that counts by its labels.
+#[derive(Clone, Debug)]
+pub(crate) struct CountedNamespace {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// Its labels.
+    pub(crate) labels: Labels,
+    /// The last change of the fields of a manager that set one of these labels, as in RFC 3339, from
+    /// `metadata.managedFields`. They are as old, or older. `None` if it is not recorded.
+    pub(crate) changed: Option<String>,
 }

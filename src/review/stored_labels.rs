@@ -6,7 +6,7 @@ use super::level::of_state;
 use super::verdict::Verdict;
 use crate::code::EnforcementPoint;
 use crate::config::ReviewConfig;
-use crate::inventory::{Kind, Labels, Object, Workload};
+use crate::inventory::{CountedNamespace, Kind, Object, Workload};
 use crate::rules::{Cause, Finding, namespace_counts, stored_pod};
 
 /// Findings about pods that do not come from the operator.
@@ -20,10 +20,15 @@ pub(crate) fn pods(config: &ReviewConfig, pods: &[Arc<Workload>]) -> Vec<Finding
 }
 
 /// Findings about Namespaces.
-pub(crate) fn namespaces(config: &ReviewConfig, namespaces: &[(Arc<str>, Labels)]) -> Vec<Finding> {
+pub(crate) fn namespaces(config: &ReviewConfig, namespaces: &[CountedNamespace]) -> Vec<Finding> {
     let wanted = &config.metrics_namespace_labels;
-    let found = namespaces.iter();
-    let found = found.filter_map(|(name, labels)| namespace_counts::check(name, labels, wanted));
+    let found = namespaces.iter().filter_map(|namespace| {
+        let mut finding = namespace_counts::check(&namespace.name, &namespace.labels, wanted)?;
+        if let Some(changed) = &namespace.changed {
+            finding.reason = format!("{}, since {changed} at the latest", finding.reason);
+        }
+        Some(finding)
+    });
     audited(config, found.collect())
 }
 

@@ -141,7 +141,8 @@ impl Finding {
     ) -> Self {
         let level = match onset {
             Onset::Introduced => cause.level(operator_denies),
-            Onset::PreExisting => Level::Warn,
+            // Levels are ordered, the strictest first.
+            Onset::PreExisting => cause.level(operator_denies).max(Level::Warn),
         };
         Self {
             onset,

@@ -10,12 +10,28 @@ use crate::config::{Baseline, ReviewConfig};
 use crate::inventory::Cluster;
 use crate::review::{Outcome, Request, Verdict, Writer, review};
 use crate::rules::Code::{self, Obp201, Obp302, Obp305, Obp401};
-use crate::rules::Onset;
+use crate::rules::{Cause, Finding, Onset};
 
 fn config(code: Code, point: EnforcementPoint, level: Level) -> ReviewConfig {
     let mut config = config_of(Baseline::V01);
     config.levels.set(code, point, level);
     config
+}
+
+#[test]
+fn a_stored_problem_is_at_most_a_warning_and_milder_where_its_cause_is() {
+    let request = policy_request(tenant(), "open", None, None);
+    let object = request.object();
+    for (cause, level) in [
+        (Cause::IngressBeyondCeiling, Level::Warn),
+        (Cause::IdentityStored, Level::Warn),
+        (Cause::AuditedIdentity, Level::Audit),
+        (Cause::NamespaceCounts, Level::Audit),
+        (Cause::StoredPolicyNotJudged, Level::Audit),
+    ] {
+        let finding = Finding::of(cause, Onset::PreExisting, object, "spec");
+        assert_eq!(finding.level, level, "{cause:?}");
+    }
 }
 
 /// A tenant's policy that opens the pods to everyone.

@@ -24,8 +24,8 @@ use tokio::sync::mpsc;
 use super::ReviewConfigs;
 use crate::config::ReviewConfig;
 use crate::inventory::workload::CLUSTER_LABEL;
-use crate::inventory::{Object, Owner, StoredLabels, Workload, read};
-use netpol::label::{Labels, labels};
+use crate::inventory::{CountedNamespace, Object, Owner, StoredLabels, Workload, read};
+use netpol::label::labels;
 
 /// Labels by key.
 type Wanted = BTreeMap<Arc<str>, Arc<str>>;
@@ -223,7 +223,7 @@ async fn follow_labelled(client: &Client, wanted: &Wanted, changes: &mpsc::Sende
                 false
             }
             Ok(Event::InitApply(namespace)) => {
-                listed.extend(labelled(namespace.metadata));
+                listed.extend(labelled(namespace.metadata, wanted));
                 false
             }
             Ok(Event::InitDone) => {
@@ -231,7 +231,7 @@ async fn follow_labelled(client: &Client, wanted: &Wanted, changes: &mpsc::Sende
                 true
             }
             Ok(Event::Apply(namespace)) => {
-                known.extend(labelled(namespace.metadata));
+                known.extend(labelled(namespace.metadata, wanted));
                 true
             }
             Ok(Event::Delete(namespace)) => {
@@ -244,7 +244,7 @@ async fn follow_labelled(client: &Client, wanted: &Wanted, changes: &mpsc::Sende
             }
         };
         if is_listed {
-            let all = known.clone().into_iter().collect();
+            let all = known.values().cloned().collect();
             if changes.send(StoredLabels::Namespaces(all)).await.is_err() {
                 return;
             }
@@ -252,8 +252,23 @@ async fn follow_labelled(client: &Client, wanted: &Wanted, changes: &mpsc::Sende
     }
 }
 
-fn labelled(meta: ObjectMeta) -> Option<(Arc<str>, Labels)> {
+fn labelled(meta: ObjectMeta, wanted: &Wanted) -> Option<(Arc<str>, CountedNamespace)> {
+    let managers = meta.managed_fields.iter().flatten();
+    let setters = managers.filter(|manager| {
+        let fields = manager.fields_v1.as_ref();
+        let labels = fields.map(|fields| &fields.0["f:metadata"]["f:labels"]);
+        let sets = |key: &Arc<str>| labels.is_some_and(|all| all.get(format!("f:{key}")).is_some());
+        wanted.keys().any(sets)
+    });
+    let changed = setters.filter_map(|manager| Some(manager.time.as_ref()?.0));
+    let changed = changed.max().map(|time| time.to_string());
     let pairs = meta.labels.unwrap_or_default().into_iter();
     let pairs = pairs.map(|(key, value)| (Arc::from(key), Arc::from(value)));
-    Some((meta.name?.into(), labels(pairs.collect())))
+    let name: Arc<str> = meta.name?.into();
+    let namespace = CountedNamespace {
+        name: name.clone(),
+        labels: labels(pairs.collect()),
+        changed,
+    };
+    Some((name, namespace))
 }
