@@ -52,6 +52,7 @@ pub use repair::repair;
 pub use request::{Edit, Operation, Request, Subject, WebhookKind, Writer};
 pub use verdict::{Outcome, Repair, Repairs, Verdict};
 pub use waivers::waivers;
+pub(crate) use workload::stored_pods;
 
 use std::cell::Cell;
 

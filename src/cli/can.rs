@@ -8,6 +8,7 @@ use super::completion::clusters;
 use super::input::SourceArgs;
 use super::project::Project;
 use super::text::{BAD, DOUBTFUL, GOOD, STRONG, print, styled, wrapped};
+use super::today::today;
 use super::{ExitStatus, Failure};
 use crate::reach::end::{Destination, End};
 use crate::reach::{Answer, Passes, SideAnswer, ask};
@@ -53,9 +54,9 @@ Examples:
 /// Prints the answer.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, _, baseline) = args.source.compiled(&args.settings, &project)?;
-    let answer = ask(&compiled, &args.from, &args.to)?;
-    let by = wrapped(&baseline.to_string(), "", "  ");
+    let compiled = args.source.compiled(&args.settings, &project, today())?;
+    let answer = ask(&compiled.facts, &args.from, &args.to)?;
+    let by = wrapped(&compiled.baseline.to_string(), "", "  ");
     print(&format!("{}{by}\n", text(&answer)))?;
     Ok(match answer.passes {
         Passes::All => ExitStatus::Fine,

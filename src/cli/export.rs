@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::input::SourceArgs;
 use super::project::Project;
 use super::text::print;
+use super::today::today;
 use super::{ExitStatus, Failure, print_config};
 use crate::identity::IdentityGuard;
 use crate::net::Net;
@@ -110,9 +111,9 @@ fn documents(objects: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
 /// Prints the net.
 fn net(args: &NetArgs) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, _, choice) = args.source.compiled(&args.settings, &project)?;
-    super::tell("note", &choice.to_string());
-    let net = Net::of(&compiled);
+    let compiled = args.source.compiled(&args.settings, &project, today())?;
+    super::tell("note", &compiled.baseline.to_string());
+    let net = Net::of(&compiled.facts);
     let left_out: Vec<String> = net.left_out.iter().map(ToString::to_string).collect();
     if net.is_empty() {
         let found = left_out.first().map(|first| format!("; {first} is not"));

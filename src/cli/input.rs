@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use k8s_openapi::jiff::civil::Date;
+
 use super::Failure;
 use super::namespace::{self, NamespaceArg};
 use super::project::Project;
-use super::today::today;
 use crate::config::{BaselineChoice, ReviewConfig};
-use crate::inventory::{Change, Snapshot};
+use crate::inventory::{Change, Kind, Object, Snapshot};
 use crate::review::CompiledSnapshot;
+use crate::review::offline::Objects;
 use crate::settings::{Given, ReviewFlags, ServerConfig, SettingsFile};
-use crate::sources::files::{self, Exclude, LoadError, Manifests, Read, ReadOptions};
+use crate::sources::files::{self, Exclude, LoadError, Located, Manifests, Read, ReadOptions};
 use crate::sources::kube::{once, operator};
 
 /// The inventory that stands for the cluster of the kubeconfig.
@@ -67,6 +69,18 @@ pub(crate) struct SourceArgs {
     /// Context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+}
+
+/// Facts that are compiled, and how.
+pub(crate) struct Compiled {
+    /// The facts.
+    pub(crate) facts: CompiledSnapshot,
+    /// The pods with the label of a cluster, and their controllers; `None` if no pods were read.
+    pub(crate) pods: Option<Objects>,
+    /// The settings.
+    pub(crate) settings: ServerConfig,
+    /// The baseline, with its reason.
+    pub(crate) baseline: BaselineChoice,
 }
 
 /// Error of a command that has nothing to read.
@@ -231,7 +245,7 @@ impl SourceArgs {
         BaselineChoice::offline(settings.baseline, &source.to_string())
     }
 
-    /// The facts, compiled under the settings that are given, these settings, and the baseline with its reason.
+    /// The facts, compiled under the settings that are given, for reviews on this day.
     ///
     /// # Errors
     /// The settings cannot be used, or the facts cannot be read.
@@ -239,22 +253,28 @@ impl SourceArgs {
         &self,
         given: &Given<ReviewFlags>,
         project: &Project,
-    ) -> Result<(CompiledSnapshot, ServerConfig, BaselineChoice), Failure> {
+        date: Date,
+    ) -> Result<Compiled, Failure> {
         let file = project.settings(given)?;
         let settings = given.with(file.as_ref());
-        let config = settings.review_config_on(today())?;
-        let snapshot = self.facts(settings.inventory.as_ref(), project)?;
+        let config = settings.review_config_on(date)?;
+        let (snapshot, pods) = self.facts(settings.inventory.as_ref(), project)?;
         let is_live = self.files.is_empty() && (self.live || settings.inventory.is_none());
-        let choice = self.baseline(given, file.as_ref(), is_live);
+        let baseline = self.baseline(given, file.as_ref(), is_live);
         let config = Arc::new(ReviewConfig {
-            baseline: choice.baseline,
+            baseline: baseline.baseline,
             ..config
         });
-        let compiled = CompiledSnapshot::compile(None, snapshot, config);
-        Ok((compiled, settings, choice))
+        Ok(Compiled {
+            facts: CompiledSnapshot::compile(None, snapshot, config),
+            pods,
+            settings,
+            baseline,
+        })
     }
 
-    /// The facts of files, of an inventory, or else of the cluster.
+    /// The facts of files, of an inventory, or else of the cluster. With them the pods and their controllers; `None` if no
+    /// pods were read.
     ///
     /// # Errors
     /// They cannot be read.
@@ -262,8 +282,9 @@ impl SourceArgs {
         &self,
         inventory: Option<&PathBuf>,
         project: &Project,
-    ) -> Result<Arc<Snapshot>, Failure> {
+    ) -> Result<(Arc<Snapshot>, Option<Objects>), Failure> {
         let mut parts = Vec::new();
+        let mut has_pods = false;
         if let Some(inventory) = inventory {
             parts.push(self.inventory(inventory, project)?);
         }
@@ -271,18 +292,27 @@ impl SourceArgs {
             parts.push((Vec::new(), self.read_whole(&self.files, project)?.once()?));
         } else if self.live || inventory.is_none() {
             let listed = self.cluster(self.namespace())?;
+            has_pods = listed.has_pods;
             parts.push((listed.completeness, listed.manifests));
         }
         let (mut changes, mut defaulted) = (Vec::new(), Vec::new());
+        let mut pods = Objects::new();
         for (completeness, manifests) in parts {
             defaulted.extend(manifests.defaulted);
-            let objects = manifests.objects.into_iter();
-            changes.extend(objects.map(|located| Change::Set(located.object)));
+            for Located { object, .. } in manifests.objects {
+                let reference = object.reference();
+                has_pods |= reference.kind == Kind::Pod;
+                match object {
+                    Object::Workload(_) => drop(pods.insert(reference, object)),
+                    object => changes.push(Change::Set(object)),
+                }
+            }
             changes.extend(completeness);
         }
         if let Some(note) = namespace::note(&defaulted) {
             super::tell("note", &note);
         }
-        Ok(Arc::new(Snapshot::default().apply(changes)))
+        let snapshot = Arc::new(Snapshot::default().apply(changes));
+        Ok((snapshot, has_pods.then_some(pods)))
     }
 }

@@ -11,6 +11,7 @@ use webhook_certs::Timestamp;
 use super::completion::clusters;
 use super::input::SourceArgs;
 use super::project::Project;
+use super::today::DateArg;
 use super::{ExitStatus, Failure, text};
 use crate::inventory::{Kind, ObjectRef};
 use crate::settings::{Given, ReviewFlags, ServerConfig};
@@ -55,6 +56,10 @@ pub struct Args {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
+    /// The day.
+    #[command(flatten)]
+    pub(crate) date: DateArg,
+
     /// Flags that set something.
     #[command(flatten)]
     pub settings: Given<ReviewFlags>,
@@ -97,17 +102,22 @@ pub fn schema() -> Value {
 /// Prints the perimeters.
 pub(crate) fn run(args: &Args) -> Result<ExitStatus, Failure> {
     let project = Project::find()?;
-    let (compiled, settings, baseline) = args.source.compiled(&args.settings, &project)?;
-    let known = compiled.snapshot.references(Kind::OpenBaoCluster);
+    let compiled = args
+        .source
+        .compiled(&args.settings, &project, args.date.date())?;
+    let known = compiled.facts.snapshot.references(Kind::OpenBaoCluster);
     let asked = args.cluster.as_deref().or(args.named.as_deref());
     let clusters = chosen(asked, known)?;
-    let view = View::new(&compiled, &clusters).because(&baseline.reason);
+    let mut view = View::new(&compiled.facts, &clusters).because(&compiled.baseline.reason);
+    if let Some(pods) = &compiled.pods {
+        view = view.with_pods(&compiled.facts, pods);
+    }
     let printed = match args.output {
         Output::Table if view.clusters.len() > 1 => table::overview(&view),
         Output::Table => table::of(&view),
         Output::Json => serde_json::to_string_pretty(&view)? + "\n",
         Output::Mermaid => mermaid::flowchart(&view),
-        Output::Html => html::page(&view, &provenance(&args.source, &settings)),
+        Output::Html => html::page(&view, &provenance(&args.source, &compiled.settings)),
     };
     text::print(&printed)?;
     Ok(ExitStatus::Fine)

@@ -39,6 +39,19 @@ pub(super) fn stored(
     Verdict::new(of_state(&compiled.config, EnforcementPoint::Check, found))
 }
 
+/// Findings about the pods among these objects, a dump of a cluster, that do not come from the operator (OBP503).
+pub(crate) fn stored_pods(compiled: &CompiledSnapshot, objects: &Objects) -> Vec<Finding> {
+    let verdicts = objects
+        .iter()
+        .filter_map(|(reference, object)| match object {
+            Object::Workload(pod) if pod.kind == Kind::Pod => {
+                Some(stored(compiled, objects, reference, pod))
+            }
+            _ => None,
+        });
+    verdicts.flat_map(|verdict| verdict.findings).collect()
+}
+
 /// The verdict; `None` for an object that is not checked: what the operator controls, and a pod with a controller, whose
 /// template is checked.
 pub(super) fn review(

@@ -59,7 +59,7 @@ pub fn page(view: &View, provenance: &Provenance) -> String {
                             ". The operator renders no policy for them: these rows are checked where other policies isolate them."
                         }
                         (of_zone(&view.controller))
-                        (other_policies(&view.controller.other_policies))
+                        (listed("Policies of other kinds, not checked", &view.controller.other_policies))
                     }
                 }
             }
@@ -102,7 +102,8 @@ fn of_cluster(at: usize, cluster: &ClusterView) -> Markup {
                 }
             }
             (piercing(cluster))
-            (other_policies(&cluster.other_policies))
+            (listed("Policies of other kinds, not checked", &cluster.other_policies))
+            (listed("Pods that are not the operator's", cluster.foreign_pods.as_deref().unwrap_or_default()))
             @for zone in &cluster.zones {
                 h3 {
                     @if zone.zone == "jobs" { "Backup and restore jobs" } @else { "OpenBao pods" }
@@ -140,10 +141,10 @@ fn piercing(cluster: &ClusterView) -> Markup {
     }
 }
 
-fn other_policies(lines: &[String]) -> Markup {
+fn listed(heading: &str, lines: &[String]) -> Markup {
     html! {
         @if !lines.is_empty() {
-            h3 { "Policies of other kinds, not checked" }
+            h3 { (heading) }
             ul.facts { @for line in lines { li { (line) } } }
         }
     }

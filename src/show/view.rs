@@ -55,6 +55,9 @@ pub struct ClusterView {
     /// Policies of other kinds that select its pods. No row takes them into account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_policies: Vec<String>,
+    /// Stored pods that count as its pods, but do not come from the operator (OBP503). Absent if no pods were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) foreign_pods: Option<Vec<String>>,
 }
 
 /// One group of pods.

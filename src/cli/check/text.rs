@@ -132,8 +132,9 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
         counts.join(", ")
     );
     let printed = printed(findings);
+    let mut steps = BTreeSet::new();
     for found in &printed {
-        finding(text, found, is_explained);
+        finding(text, found, &mut steps, is_explained);
         text.push('\n');
     }
     let more = findings.len() - printed.len();
@@ -175,7 +176,13 @@ fn level(finding: &Reported) -> Level<'static> {
     }
 }
 
-fn finding(text: &mut String, found: &Reported, is_explained: bool) {
+/// `printed` are the remedies that findings before it have, by heading and YAML.
+fn finding<'a>(
+    text: &mut String,
+    found: &'a Reported,
+    printed: &mut BTreeSet<(&'a str, &'a str)>,
+    is_explained: bool,
+) {
     let place = if found.field.is_empty() {
         String::new()
     } else {
@@ -200,7 +207,7 @@ fn finding(text: &mut String, found: &Reported, is_explained: bool) {
     let effective = found.effective.iter();
     messages.extend(effective.map(|text| fitting(&format!("note: {text}"), margin)));
     let lines = messages.iter().map(|message| message.lines().count()).sum();
-    messages.extend(to_do(found, lines, margin, is_explained));
+    messages.extend(to_do(found, printed, (lines, margin), is_explained));
     let messages = messages
         .into_iter()
         .map(|message| Level::NOTE.no_name().message(message));
@@ -251,8 +258,13 @@ fn fitting(words: &str, margin: usize) -> String {
 const LINES: usize = 14;
 const REMEDIES: usize = 2;
 
-/// The best remedies: sentences in lines that fit, YAML as it is.
-fn to_do(found: &Reported, mut used: usize, margin: usize, is_explained: bool) -> Vec<String> {
+/// The best remedies: sentences in lines that fit, YAML as it is. One that was printed before is only named.
+fn to_do<'a>(
+    found: &'a Reported,
+    printed: &mut BTreeSet<(&'a str, &'a str)>,
+    (mut used, margin): (usize, usize),
+    is_explained: bool,
+) -> Vec<String> {
     let most = if is_explained {
         found.steps.len()
     } else {
@@ -261,8 +273,14 @@ fn to_do(found: &Reported, mut used: usize, margin: usize, is_explained: bool) -
     let mut messages = Vec::new();
     for (at, step) in found.steps.iter().take(most).enumerate() {
         let prefix = if at == 0 { "to do" } else { "or" };
-        let heading = fitting(&format!("{prefix}: {}", step.heading), margin);
-        let yaml = step.yaml.lines().map(|line| format!("  {line}"));
+        let key = (&*step.heading, &*step.yaml);
+        let action = step.heading.split_once("; ");
+        let (heading, yaml) = match action {
+            Some((action, _)) if printed.contains(&key) => (format!("{action}, as above"), ""),
+            _ => (step.heading.clone(), &*step.yaml),
+        };
+        let heading = fitting(&format!("{prefix}: {heading}"), margin);
+        let yaml = yaml.lines().map(|line| format!("  {line}"));
         let mut lines: Vec<String> = heading.lines().map(str::to_owned).chain(yaml).collect();
         // The title and the line of the place are counted too.
         let room = LINES.saturating_sub(2 + used);
@@ -272,6 +290,8 @@ fn to_do(found: &Reported, mut used: usize, margin: usize, is_explained: bool) -
             }
             lines.truncate(room.saturating_sub(1));
             lines.push("  # … `--explain` prints all of it".to_owned());
+        } else {
+            printed.insert(key);
         }
         used += lines.len();
         messages.push(lines.join("\n"));

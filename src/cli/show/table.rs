@@ -26,7 +26,7 @@ pub(super) fn of(view: &View) -> String {
     }
     if !view.controller.other_policies.is_empty() {
         text.push('\n');
-        other_policies(&mut text, &view.controller.other_policies);
+        listed(&mut text, OTHER_POLICIES, &view.controller.other_policies);
     }
     baseline(&mut text, view);
     text
@@ -114,7 +114,9 @@ fn of_cluster(text: &mut String, cluster: &ClusterView, baseline: &str) {
         text.push('\n');
     }
     piercing(text, cluster);
-    other_policies(text, &cluster.other_policies);
+    listed(text, OTHER_POLICIES, &cluster.other_policies);
+    let foreign = cluster.foreign_pods.as_deref().unwrap_or_default();
+    listed(text, "Pods that are not the operator's (OBP503)", foreign);
     conditions(text, cluster);
     let _ = writeln!(text, "{}", styled(STRONG, "Service accounts of the jobs"));
     for account in &cluster.accounts {
@@ -150,11 +152,12 @@ fn piercing(text: &mut String, cluster: &ClusterView) {
     text.push('\n');
 }
 
-fn other_policies(text: &mut String, lines: &[String]) {
+const OTHER_POLICIES: &str = "Policies of other kinds, not checked (OBP404)";
+
+fn listed(text: &mut String, heading: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    let heading = "Policies of other kinds, not checked (OBP404)";
     let _ = writeln!(text, "{}", styled(DOUBTFUL, heading));
     for line in lines {
         let _ = writeln!(text, "{}", wrapped(line, "  ", "    "));

@@ -7,8 +7,8 @@ use super::{Account, ClusterView, View, Violation, ZoneView};
 use crate::baseline::{ClusterPerimeter, compile};
 use crate::config::{BaselineReason, Zone};
 use crate::inventory::{Fact, Kind, NamespaceFacts, ObjectRef, Profile};
-use crate::review::offline::{self, stored_violations};
-use crate::review::{CompiledSnapshot, ordered_violations, other_policies_of, render};
+use crate::review::offline::{self, Objects, stored_violations};
+use crate::review::{CompiledSnapshot, ordered_violations, other_policies_of, render, stored_pods};
 use crate::rules::{Finding, namespace_counts};
 use crate::show::{conditions, zone};
 use netpol::Connection;
@@ -29,6 +29,24 @@ impl View {
             controller: controller(compiled),
             counted_namespaces: counted_namespaces(compiled),
         }
+    }
+
+    /// The view with the stored pods that count as the clusters', but are not the operator's.
+    #[must_use]
+    pub(crate) fn with_pods(mut self, compiled: &CompiledSnapshot, pods: &Objects) -> Self {
+        let found = stored_pods(compiled, pods);
+        for cluster in &mut self.clusters {
+            let is_own = |finding: &&Finding| {
+                let of = finding.cluster.as_ref();
+                of.is_some_and(|of| {
+                    *of.namespace == *cluster.namespace && *of.name == *cluster.name
+                })
+            };
+            let own = found.iter().filter(is_own);
+            let own = own.map(|finding| format!("Pod {}: {}", finding.object.name, finding.reason));
+            cluster.foreign_pods = Some(own.collect());
+        }
+        self
     }
 
     /// The view with the reason for the baseline.
@@ -95,6 +113,7 @@ fn cluster(compiled: &CompiledSnapshot, perimeter: &ClusterPerimeter) -> Cluster
             .chain(by_tiers.iter().map(pierced_by_tier))
             .collect(),
         other_policies: other_policies_of(compiled, perimeter),
+        foreign_pods: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One read of a Kubernetes cluster, for commands.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::discovery::{self, Served};
 use super::services;
 use crate::crypto;
 use crate::inventory::read::{self, API_SERVER_SERVICE};
+use crate::inventory::workload::CLUSTER_LABEL;
 use crate::inventory::{Change, Completeness, Fact, Kind, KindUse, Object, Unread};
 use crate::sources::files::{Located, Manifests};
 
@@ -29,6 +31,8 @@ pub(crate) struct Listed {
     pub(crate) manifests: Manifests,
     /// Whether all objects of a kind are known.
     pub(crate) completeness: Vec<Change>,
+    /// True if the pods with the label of a cluster are among the objects.
+    pub(crate) has_pods: bool,
 }
 
 /// Error of a read of a cluster.
@@ -169,6 +173,7 @@ impl Source<'_> {
         let mut listed = Listed {
             manifests: Manifests::default(),
             completeness: Vec::new(),
+            has_pods: false,
         };
         for kind in Kind::WATCHED {
             let read = self.kind(kind, &mut listed.manifests).await;
@@ -191,6 +196,14 @@ impl Source<'_> {
                     .push(Change::Completeness(kind, completeness));
             }
         }
+        listed.has_pods = match self.pods(&mut listed.manifests).await {
+            Ok(()) => true,
+            Err(Error::Api(status)) if status.code == 403 => {
+                eprintln!("note: pods are not checked (OBP503): {}", status.message);
+                false
+            }
+            Err(error) => return Err(self.error(Kind::Pod, error)),
+        };
         let objects = || listed.manifests.objects.iter();
         let clusters = objects().filter_map(|located| match &located.object {
             Object::Cluster(Fact::Read(cluster)) => Some(&**cluster),
@@ -269,21 +282,68 @@ impl Source<'_> {
             }
             return Ok(Completeness::Whole);
         }
+        let add = |item| add(manifests, item, kind, &api_version);
+        self.list(&root, kind, "", add).await?;
+        Ok(Completeness::Whole)
+    }
+
+    /// Adds the pods with the label of a cluster, and the StatefulSets and Jobs that control them.
+    async fn pods(&self, manifests: &mut Manifests) -> Result<(), Error> {
+        let selector = format!("&labelSelector={CLUSTER_LABEL}");
+        let mut controllers = BTreeSet::new();
+        self.list("/api/v1", Kind::Pod, &selector, |pod| {
+            let first = manifests.objects.len();
+            add(manifests, pod, Kind::Pod, "v1");
+            for located in &manifests.objects[first..] {
+                if let Object::Workload(pod) = &located.object
+                    && let Some(owner) = pod.controller()
+                {
+                    let namespace = pod.meta.namespace.clone();
+                    controllers.insert((owner.kind.clone(), namespace, owner.name.clone()));
+                }
+            }
+        })
+        .await?;
+        for (kind, namespace, name) in controllers {
+            let (kind, api_version) = match &*kind {
+                "StatefulSet" => (Kind::StatefulSet, "apps/v1"),
+                "Job" => (Kind::Job, "batch/v1"),
+                _ => continue,
+            };
+            let plural = kind.plural();
+            let path = format!("/apis/{api_version}/namespaces/{namespace}/{plural}/{name}");
+            match self.get::<Value>(path).await {
+                Ok(item) => add(manifests, item, kind, api_version),
+                Err(Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// All items of a list, page by page. `query` is added to that of a page.
+    async fn list(
+        &self,
+        root: &str,
+        kind: Kind,
+        query: &str,
+        mut add: impl FnMut(Value),
+    ) -> Result<(), Error> {
+        let plural = kind.plural();
         let folder = match self.namespace {
             Some(namespace) if !kind.is_cluster_scoped() => {
-                format!("{root}/namespaces/{namespace}/{}", kind.plural())
+                format!("{root}/namespaces/{namespace}/{plural}")
             }
-            _ => format!("{root}/{}", kind.plural()),
+            _ => format!("{root}/{plural}"),
         };
-        let mut path = format!("{folder}?limit={PAGE}");
+        let folder = format!("{folder}?limit={PAGE}{query}");
+        let mut path = folder.clone();
         loop {
             let page: Page = self.get(path).await?;
-            for item in page.items {
-                add(manifests, item, kind, &api_version);
-            }
+            page.items.into_iter().for_each(&mut add);
             match page.metadata.next.filter(|next| !next.is_empty()) {
-                Some(next) => path = format!("{folder}?limit={PAGE}&continue={next}"),
-                None => return Ok(Completeness::Whole),
+                Some(next) => path = format!("{folder}&continue={next}"),
+                None => return Ok(()),
             }
         }
     }

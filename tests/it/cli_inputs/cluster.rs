@@ -98,6 +98,11 @@ fn example(path: &str) -> (u16, Value) {
             (200, json!({"metadata": {}, "items": [managed, open]}))
         }
         "/api/v1/namespaces" => (200, json!({"metadata": {}, "items": []})),
+        path if path.ends_with("/pods") => {
+            let labels = json!({"openbao.org/cluster": "bao"});
+            let pod = json!({"metadata": {"name": "stray", "namespace": "bao", "labels": labels}});
+            (200, json!({"metadata": {}, "items": [pod]}))
+        }
         _ => status(404, "not found"),
     }
 }
@@ -140,7 +145,10 @@ fn a_cluster_is_read_and_judged() {
         "{asked:?}"
     );
     run(&["show", "--live"]).ends_with(0).says("bao/bao");
-    run(&["show"]).ends_with(0).says("bao/bao");
+    run(&["show"])
+        .ends_with(0)
+        .says("bao/bao")
+        .says("Pod stray: the stored pod counts as");
     // Files beside the cluster.
     tree.write("m/a.yaml", open("mine"))
         .write("m/b.yaml", fine("other"));
@@ -159,6 +167,24 @@ fn a_cluster_is_read_and_judged() {
     run(&["check", "--live", "m"])
         .ends_with(2)
         .complains("cannot be used with");
+}
+
+#[test]
+fn pods_that_may_not_be_listed_are_unknown_and_not_none() {
+    let tree = Tree::new("live-pods");
+    let server = Server::start(|path| match path {
+        path if path.ends_with("/pods") => status(403, "pods is forbidden: no"),
+        path => example(path),
+    });
+    server.kubeconfig(&tree);
+    let note = "note: pods are not checked (OBP503): pods is forbidden: no";
+    let run = |args: &[&str]| tree.run(&[args, &FLAGS].concat());
+    run(&["check", "--live"]).ends_with(1).complains(note);
+    let shown = run(&["show", "-o", "json"]);
+    shown
+        .ends_with(0)
+        .complains(note)
+        .says_nothing_of("foreign_pods");
 }
 
 #[test]

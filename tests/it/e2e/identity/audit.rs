@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::copies::servers;
 use super::samples::{named, object, two};
-use super::stage::{VELERO, assert_quiet, stage};
+use super::stage::{Stage, VELERO, assert_quiet, stage};
 use crate::control_plane::wait_until;
 use crate::e2e::stage::{LIMIT, program};
 use crate::example::{self, OPERATOR};
@@ -77,23 +77,7 @@ fn stored_pods_that_are_not_the_operators_and_namespaces_that_count_are_reported
     });
     assert_eq!(said("new audit finding"), [pod.clone()].into());
 
-    // The same pod in a dump.
-    let dump = ["get", "pods,statefulsets,jobs", "-n", namespace, "-o=yaml"];
-    let file = stage.plane.folder().join("dump.yaml");
-    fs::write(&file, stage.plane.kubectl(dump).run_ok()).expect("write");
-    let mut check = Command::new(program());
-    let output = check
-        .args(["check", "--dump", "-o=json"])
-        .arg(&file)
-        .output();
-    let report: Value = serde_json::from_slice(&output.expect("run").stdout).expect("JSON");
-    let found = report["findings"].as_array().expect("findings");
-    let found: Vec<_> = found
-        .iter()
-        .map(|one| (&one["code"], &one["level"], &one["object"]))
-        .collect();
-    let expected = (&json!("OBP503"), &json!("warning"), &json!("stranger"));
-    assert_eq!(found, [expected]);
+    the_commands_see_the_pod(stage, namespace);
 
     stage
         .plane
@@ -103,6 +87,12 @@ fn stored_pods_that_are_not_the_operators_and_namespaces_that_count_are_reported
     wait_until("the Namespace is found", LIMIT, || {
         said("new audit finding").contains(&counts).then_some(())
     });
+    let printed = server.printed();
+    let since = ", since 20";
+    assert!(
+        printed.contains(since) && printed.contains("Z at the latest"),
+        "{printed}"
+    );
     stage
         .plane
         .kubectl(["label", "namespace", namespace, "metrics-"])
@@ -113,4 +103,33 @@ fn stored_pods_that_are_not_the_operators_and_namespaces_that_count_are_reported
         let resolved = said("resolved audit finding");
         (resolved == [pod.clone(), counts.clone()].into()).then_some(())
     });
+}
+
+/// The same pod in a dump, and read by the commands.
+fn the_commands_see_the_pod(stage: &Stage, namespace: &str) {
+    let dump = ["get", "pods,statefulsets,jobs", "-n", namespace, "-o=yaml"];
+    let file = stage.plane.folder().join("dump.yaml");
+    fs::write(&file, stage.plane.kubectl(dump).run_ok()).expect("write");
+    let dump = format!("--dump {}", file.display());
+    let live = format!(
+        "--live -n {namespace} --kubeconfig {}",
+        stage.plane.kubeconfig().display()
+    );
+    let run = |args: &str| -> Value {
+        let output = Command::new(program()).args(args.split(' ')).output();
+        let output = output.expect("run");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    for source in [&dump, &live] {
+        let report = run(&format!("check -o=json {source}"));
+        let found = report["findings"].as_array().expect("findings");
+        let found = found.iter().filter(|one| one["code"] == "OBP503");
+        let found: Vec<_> = found.map(|one| (&one["level"], &one["object"])).collect();
+        assert_eq!(found, [(&json!("warning"), &json!("stranger"))], "{source}");
+    }
+    let shown = run(&format!("show -o=json {live}"));
+    let pods = &shown["clusters"][0]["foreign_pods"];
+    let expected = "Pod stranger: the stored pod counts as a pod of OpenBaoCluster bao, and NetworkPolicies let it in, but it \
+                    has no controller";
+    assert_eq!(*pods, json!([expected]));
 }
