@@ -278,6 +278,16 @@ fn start_api_server(folder: &Folder, etcd_port: u16, port: u16, flags: &str) -> 
     Server::start(folder, "kube-apiserver", &args)
 }
 
+/// Flags of an API server that writes the metadata of requests to [`AUDIT_LOG`].
+pub(crate) fn audit_flags(folder: &Path) -> String {
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+    fs::write(folder.join("audit-policy.yaml"), policy).expect("write the audit policy");
+    format!("--audit-policy-file=audit-policy.yaml --audit-log-path={AUDIT_LOG}")
+}
+
+/// The audit log in the folder of a control plane.
+pub(crate) const AUDIT_LOG: &str = "audit.log";
+
 /// Twice, in case a server still wrote something while it was killed.
 const REMOVE_TIED: &str = r#"read -r end; rm -rf "$1" || { sleep 1; rm -rf "$1"; }"#;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::stage::{APPLY, Alone, LIMIT, Outage, Scene, plane, register_again};
 use super::verdicts::{assert_denied, assert_quiet};
-use crate::control_plane::{Output, wait_until};
+use crate::control_plane::{AUDIT_LOG, Output, wait_until};
 use crate::manifests::overlays::rendered;
 use crate::support::folder;
 
@@ -159,6 +159,8 @@ fn observed(alone: &Alone, scene: &Scene) {
     assert!(note.starts_with("would be denied: OBP201"), "{note}");
     let printed = alone.guard().printed();
     assert!(printed.contains("outcome=\"would-deny\""), "{printed}");
+    assert_eq!(annotation(scene, "would"), "deny");
+    assert_eq!(annotation(scene, "enforcement"), "audit");
     let verbose = alone
         .guard()
         .fetch("/readyz", "?verbose")
@@ -195,6 +197,18 @@ fn observed(alone: &Alone, scene: &Scene) {
     {
         scene.admin(&["delete", name]).run();
     }
+}
+
+/// The value of an annotation of ours in the last request of the audit log that has it and is about this namespace.
+fn annotation(scene: &Scene, key: &str) -> String {
+    let log = fs::read_to_string(plane().folder().join(AUDIT_LOG)).expect("an audit log");
+    let key = format!("tenants.perimeter.openbao.org/{key}");
+    let requests = log.lines().rev();
+    let requests = requests.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut own = requests.filter(|request| request["objectRef"]["namespace"] == scene.namespace);
+    let value =
+        own.find_map(|request| Some(request["annotations"].get(&key)?.as_str()?.to_owned()));
+    value.unwrap_or_else(|| panic!("no annotation {key}"))
 }
 
 fn one_namespace_is_warned(alone: &Alone, scene: &Scene) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::clients;
-use crate::control_plane::{ControlPlane, Kubectl, Output, wait_until};
+use crate::control_plane::{ControlPlane, Kubectl, Output, audit_flags, wait_until};
 use crate::{example, guard};
 
 /// Timeout for everything, on a machine that may compile at the same time.
@@ -29,7 +29,9 @@ struct Stage {
 
 impl Stage {
     fn set_up() -> Self {
-        let plane = ControlPlane::start_with(clients::flags);
+        let plane = ControlPlane::start_with(|folder| {
+            format!("{} {}", clients::flags(folder), audit_flags(folder))
+        });
         let guard = guard::Guard::install(&plane, program());
         Self {
             plane,

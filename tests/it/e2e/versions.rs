@@ -33,12 +33,28 @@ fn no_version_of_the_crd_opens_a_cluster_or_closes_a_namespace_without_one() {
     stage.register();
     stage.opens("bao");
 
+    another_crd_has_the_name(&stage);
     the_crd_comes(&stage);
     two_versions(&stage);
     the_version_that_is_read_goes(&mut stage);
     it_comes_back(&stage);
     the_right_goes(&mut stage);
     the_crd_goes_with_its_objects(&mut stage);
+}
+
+/// The API server serves no CRD with the kind of another one. The file of the CRD is there, but no cluster can be.
+fn another_crd_has_the_name(stage: &Stage) {
+    stage.rival(true);
+    stage.serve(&[version(READ, true, true)]);
+    stage.wait_until_rejected();
+    // As long as the server waits before it takes a kind to be gone.
+    let until = Instant::now() + Duration::from_secs(35);
+    while Instant::now() < until {
+        stage.opens("bao");
+    }
+    assert_eq!(stage.metric(NONE), 1);
+    stage.says("served in no version");
+    stage.rival(false);
 }
 
 /// Checks that the first cluster is guarded as soon as it is stored.

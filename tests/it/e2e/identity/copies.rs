@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::samples::{four, named, object, two};
 use super::stage::{CONTROLLERS, Stage, TENANT, assert_denied, assert_quiet, stage};
-use crate::control_plane::{ControlPlane, wait_until};
+use crate::control_plane::{ControlPlane, audit_flags, wait_until};
 use crate::e2e::stage::LIMIT;
 use crate::example::OPERATOR;
 
@@ -113,14 +112,6 @@ fn a_statefulset_of_another_name_gets_no_pod_with_the_labels() {
     let answers = stage.create(controller, &pods);
     let is_allowed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(is_allowed, [true, true, false, false], "{answers:?}");
-}
-
-/// Flags for an audit log of the API server.
-fn audit_flags(folder: &Path) -> String {
-    let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
-        "rules": [{"level": "Metadata"}]});
-    fs::write(folder.join("audit-policy.yaml"), policy.to_string()).expect("write");
-    "--audit-policy-file=audit-policy.yaml --audit-log-path=audit.log".to_owned()
 }
 
 #[test]

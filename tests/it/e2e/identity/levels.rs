@@ -4,7 +4,7 @@ use std::fs;
 
 use super::samples::{named, object, two};
 use super::stage::{Stage, WRITER, assert_denied, assert_quiet};
-use crate::control_plane::{Output, wait_until};
+use crate::control_plane::{AUDIT_LOG, Output, wait_until};
 use crate::e2e::installs::play;
 use crate::e2e::stage::LIMIT;
 use crate::manifests::identity::exported;
@@ -38,7 +38,7 @@ pub(super) fn each_level_has_its_effect(stage: &Stage) {
     wait_for(stage, "audit", |output| {
         output.status_ok && output.stderr.is_empty()
     });
-    let log = fs::read_to_string(stage.plane.folder().join("audit.log")).expect("an audit log");
+    let log = fs::read_to_string(stage.plane.folder().join(AUDIT_LOG)).expect("an audit log");
     let noted =
         r#""openbao-perimeter-identity/identity":"OBP501 identity-assumed: Pod levels/asked"#;
     assert!(log.contains(noted), "{log}");

@@ -129,6 +129,31 @@ impl Stage {
         self.plane.apply_ok(&crd.to_string());
     }
 
+    /// Makes or deletes a CRD of the same group and kind under another plural.
+    pub(super) fn rival(&self, is_there: bool) {
+        let rival = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "rivals.openbao.org"}, "spec": {"group": "openbao.org", "scope": "Namespaced",
+            "names": {"plural": "rivals", "kind": "OpenBaoCluster"}, "versions": [{"name": READ, "served": true,
+            "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+        if !is_there {
+            return self.delete("crd", "rivals.openbao.org");
+        }
+        self.apply(&rival);
+        let wait = [
+            "wait",
+            "crd/rivals.openbao.org",
+            "--for=condition=Established",
+        ];
+        self.plane.kubectl(wait).run_ok();
+    }
+
+    /// Waits until the API server rejects the names of the CRD.
+    pub(super) fn wait_until_rejected(&self) {
+        let crd = format!("crd/{NAME}");
+        let wait = ["wait", &crd, "--for=condition=NamesAccepted=false"];
+        self.plane.kubectl(wait).run_ok();
+    }
+
     pub(super) fn wait_until_served(&self, version: &str) {
         let path = format!("/apis/openbao.org/{version}/openbaoclusters");
         wait_until("the version is served", LIMIT, || {
