@@ -46,7 +46,7 @@ test: control-plane builders ## Run every test, those against a real API server 
 	$(ASSETS) $(CARGO) test
 
 soak: control-plane static ## Hold the engine against SOAK random worlds (5 million), reviews against WORST_SECONDS (300) of search for the slowest one, the server against HOSTILE rounds (20) of attacks, the largest policies and SOAK_MINUTES (10) of load
-	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --lib -- oracle --nocapture
+	OBP_ORACLE_INSTANCES=$(SOAK) $(CARGO) test --profile bench --lib -- oracle --nocapture
 	WORST_SECONDS=$(WORST_SECONDS) $(CARGO) bench --bench worst
 	OBP_HOSTILE_ROUNDS=$(HOSTILE) $(CARGO) test --profile bench --test it -- hostile --nocapture
 	$(MEASURED) $(CARGO) bench --bench cluster -- memory
