@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{assert_valid, sarif_schema};
-use crate::cli_views::INVENTORY;
+use super::{assert_valid, check, sarif_schema};
+use crate::cli_views::{INVENTORY, inventory};
 use crate::support::{folder, run_with};
 
 /// The text with the replacements of a fix for a file, last first.
@@ -87,4 +87,19 @@ fn a_fix_of_sarif_makes_the_finding_go_away_and_keeps_the_comments() {
         }
     }
     assert!(fixes >= 3, "{fixes}");
+}
+
+#[test]
+fn a_remedy_of_two_findings_is_printed_once() {
+    let open = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bao}\n\
+        spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}\n";
+    let (_, out) = check(&[&inventory("outputs-twice", open)]);
+    let count = |text: &str| out.matches(text).count();
+    assert_eq!(count("- {key: openbao.org/cluster"), 1, "{out}");
+    assert_eq!(count("to do: exclude the OpenBao pods; add to"), 1, "{out}");
+    assert_eq!(
+        count("to do: exclude the OpenBao pods, as above"),
+        1,
+        "{out}"
+    );
 }
