@@ -4,6 +4,7 @@ mod builds;
 mod cluster;
 mod commands;
 mod fix;
+mod fix_ordered;
 mod fix_other_pods;
 mod flags;
 mod project;

@@ -225,7 +225,12 @@ fn change(root: &mut Value, steps: &[Step], verb: Verb, value: &Value) -> Option
             let added = value.as_array()?.iter().cloned();
             items.as_array_mut()?.splice(0..0, added);
         }
-        (Verb::Add, Step::Index(_)) | (Verb::Insert, _) => return None,
+        (Verb::Insert, Step::Index(at)) => {
+            let items = parent.as_array_mut()?;
+            let added = value.as_array()?.iter().cloned();
+            (*at < items.len()).then(|| items.splice(*at..*at, added))?;
+        }
+        (Verb::Add, Step::Index(_)) | (Verb::Insert, Step::Key(_)) => return None,
     }
     Some(())
 }

@@ -332,7 +332,9 @@ impl Fixer<'_> {
         let others = others.filter(|finding| narrowing(finding).next().is_none());
         let others: BTreeSet<&ObjectRef> = others.map(|finding| &finding.object).collect();
         let others = others.into_iter().map(|object| {
-            format!("{object} has a denial that no edit of a NetworkPolicy ends; `check` alone says what does")
+            format!(
+                "{object} has a denial that no narrower policy ends; `check` alone says what does"
+            )
         });
         let notes = refused.chain(others).chain(stopped);
         notes
@@ -350,7 +352,7 @@ fn denials(set: &ReviewedSet) -> impl Iterator<Item = &Finding> {
     findings.filter(|finding| finding.level == Level::Deny)
 }
 
-/// The remedies of a finding that only narrow a NetworkPolicy, the best first.
+/// The remedies of a finding that only narrow a policy, the best first. Without its denial, an ordered policy opens more.
 fn narrowing(finding: &Finding) -> impl Iterator<Item = (&ObjectRef, &Remedy)> {
     finding.remedies.iter().filter_map(|remedy| {
         let narrows = matches!(
@@ -361,8 +363,10 @@ fn narrowing(finding: &Finding) -> impl Iterator<Item = (&ObjectRef, &Remedy)> {
                 | Rank::NarrowShared
                 | Rank::LeaveOut
         );
+        let is_opened = matches!(finding.code, Code::Obp211 | Code::Obp212);
         match &remedy.change {
             Change::Policy(target, _) if narrows => Some((target, remedy)),
+            Change::Ordered(target, _) if narrows && is_opened => Some((target, remedy)),
             _ => None,
         }
     })

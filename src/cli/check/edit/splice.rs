@@ -40,10 +40,15 @@ impl Document<'_> {
                     }
                 }
             }
-            Verb::Insert => return None,
+            Verb::Insert => {
+                let (Step::Index(at), above) = steps.split_last()? else {
+                    return None;
+                };
+                self.with_items(root.at(above)?, *at, value)?
+            }
             Verb::Add => {
                 if let Some(items) = root.at(steps) {
-                    self.with_items(items, value)?
+                    self.with_items(items, 0, value)?
                 } else {
                     let (Step::Key(key), above) = steps.split_last()? else {
                         return None;
@@ -116,17 +121,25 @@ impl Document<'_> {
         Some(inserted(node.start, &compact(&entry)))
     }
 
-    /// A list with more elements, before its others.
-    fn with_items(self, list: &Node, value: &Value) -> Option<TextEdit> {
+    /// A list with more elements, before one of its own.
+    fn with_items(self, list: &Node, at: usize, value: &Value) -> Option<TextEdit> {
         let Content::List(items) = &list.content else {
             return None;
         };
-        if list.is_flow {
-            let added = value.as_array()?.iter();
-            let added: Vec<String> = added.map(|item| self.flow(item)).collect();
-            return Some(inserted_in_flow(list, &added.join(", "), items.is_empty()));
+        if !list.is_flow {
+            return Some(inserted(self.dash(items.get(at)?)?, &compact(value)));
         }
-        Some(inserted(self.dash(items.first()?)?, &compact(value)))
+        let added = value.as_array()?.iter();
+        let added: Vec<String> = added.map(|item| self.flow(item)).collect();
+        let added = added.join(", ");
+        Some(match items.get(at) {
+            Some(next) => TextEdit {
+                start: next.start,
+                end: next.start,
+                text: format!("{added}, "),
+            },
+            None => inserted_in_flow(list, &added, items.is_empty()),
+        })
     }
 
     /// A list without one of its elements.

@@ -130,6 +130,27 @@ fn keys_and_items_are_set_and_everything_else_stays() {
         ),
         (Verb::Add, "s.e", &json!([1]), "s: {}", "s: {e: [1]}"),
         (
+            Verb::Insert,
+            "s[1]",
+            &json!([{"k": 1}, {"k": 2}]),
+            "s: # x\n  - k: 0 # y\n  # z\n  - k: 3\n",
+            "s: # x\n  - k: 0 # y\n  # z\n  - k: 1\n  - k: 2\n  - k: 3\n",
+        ),
+        (
+            Verb::Insert,
+            "s[1]",
+            &json!([1]),
+            "s: [0, 2] # x",
+            "s: [0, 1, 2] # x",
+        ),
+        (
+            Verb::Insert,
+            "s[0]",
+            &json!([1]),
+            "{\"s\": [2]}",
+            "{\"s\": [1, 2]}",
+        ),
+        (
             Verb::Replace,
             "a.b",
             &json!("x y"),
