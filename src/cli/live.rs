@@ -282,6 +282,13 @@ async fn report_stale_watches(
             metrics.cluster.served(*kind, served.version());
         }
         readiness.notice("versions", versions(&served).as_deref());
+        let services = health.services_problem();
+        let services = services.map(|problem| {
+            format!(
+                "advice on endpoints (OBP605) does not know the ports of some Services: {problem}"
+            )
+        });
+        readiness.notice("services", services.as_deref());
         let lost = health.lost();
         let kind = lost.map(|(kind, _)| kind);
         metrics.cluster.stale(kind);

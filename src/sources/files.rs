@@ -146,6 +146,8 @@ pub struct Manifests {
     pub skipped: Vec<Skipped>,
     /// Keys that stand twice.
     pub repeated: Vec<RepeatedKey>,
+    /// Problems of names that no API server takes, of objects that are read all the same.
+    pub(crate) misnamed: Vec<String>,
 }
 
 impl Manifests {
@@ -160,12 +162,14 @@ impl Manifests {
         objects.any(|located| located.object.reference().kind.is_checked())
     }
 
-    /// Remarks about files: those left out, and keys that stand twice.
+    /// Remarks about files: those left out, keys that stand twice, and impossible names.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let skipped = self.skipped.iter().map(Skipped::to_string);
         let repeated = self.repeated.iter().filter(|repeated| repeated.is_known);
         let repeated = repeated.map(RepeatedKey::to_string);
-        skipped.chain(repeated).collect()
+        let misnamed = self.misnamed.iter();
+        let misnamed = misnamed.map(|problem| format!("{problem}; no API server takes this name"));
+        skipped.chain(repeated).chain(misnamed).collect()
     }
 
     /// Errors of objects of reviewed kinds that do not decode.

@@ -107,6 +107,7 @@ pub async fn watch(
     let snapshots = updates.subscribe();
     watches.spawn(services::follow(
         client.clone(),
+        Arc::clone(&health),
         snapshots,
         sender.downgrade(),
     ));

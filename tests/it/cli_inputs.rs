@@ -272,6 +272,7 @@ fn files_are_read_as_kubectl_reads_them() {
         "array.json",
         format!("[{},\n{}]", json("first"), json("second")),
     )
+    .write("capital.json", json("Capital_1"))
     .write("array.yaml", format!("- {}\n", json("third")))
     .write("list.yaml", list)
     .write(
@@ -293,8 +294,24 @@ fn files_are_read_as_kubectl_reads_them() {
     let ended = tree.check(&["."]);
     ended.ends_with(1);
     for name in [
-        "comments", "anchors", "crlf", "crlf-2", "bom", "bom-2", "bom-3", "one", "two", "three",
-        "first", "second", "third", "list", "made-*", "twice", "twice-2",
+        "comments",
+        "anchors",
+        "crlf",
+        "crlf-2",
+        "bom",
+        "bom-2",
+        "bom-3",
+        "one",
+        "two",
+        "three",
+        "Capital_1",
+        "first",
+        "second",
+        "third",
+        "list",
+        "made-*",
+        "twice",
+        "twice-2",
     ] {
         ended.says(&format!("NetworkPolicy bao/{name}: 1 denied"));
     }

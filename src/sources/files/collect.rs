@@ -130,6 +130,7 @@ impl<'o> Collector<'o> {
         all.defaulted.extend(part.defaulted);
         all.skipped.extend(part.skipped);
         all.repeated.extend(part.repeated);
+        all.misnamed.extend(part.misnamed);
         self.texts.extend(other.texts);
         self.unreadable.extend(other.unreadable);
     }
@@ -220,6 +221,8 @@ impl<'o> Collector<'o> {
                 let known = (field("kind"), field("apiVersion"));
                 *self.manifests.others.entry(known).or_default() += 1;
             }
+            let misnamed = ours.misnamed.iter().map(LoadError::to_string);
+            self.manifests.misnamed.extend(misnamed);
             if ours.is_defaulted {
                 self.manifests.defaulted.push(ours.object.reference());
             }

@@ -31,6 +31,8 @@ pub(super) struct KnownObject {
     pub(super) object: Object,
     /// True if the default namespace was used.
     pub(super) is_defaulted: bool,
+    /// The problem of a name that no API server takes, though it is a plain one.
+    pub(super) misnamed: Option<LoadError>,
 }
 
 /// Reads a document. The namespace defaults to `namespace`, or else to `default`.
@@ -57,9 +59,11 @@ pub(super) fn read(
     let Some(kind) = read::kind(&version, &name) else {
         return misspelt(&version, &name, origin).map_or(Ok(Document::Other(name, version)), Err);
     };
-    if is_strict(kind) {
-        check_names(kind, written, origin)?;
-    }
+    let misnamed = if is_strict(kind) {
+        check_names(kind, written, origin)?
+    } else {
+        None
+    };
     name_generated(kind, written, generated);
     empty_nulls(written);
     let is_nowhere = !kind.is_cluster_scoped() && metadata(written, "namespace").is_none();
@@ -87,6 +91,7 @@ pub(super) fn read(
     }
     Ok(Document::Known(Box::new(KnownObject {
         is_defaulted: is_defaulted && !object.is_beside(),
+        misnamed,
         object,
     })))
 }
@@ -239,11 +244,17 @@ fn metadata<'a>(written: &'a Value, field: &str) -> Option<&'a Value> {
     is_there.then_some(value)
 }
 
-/// Rejects names that are not valid in the API, as in a template that was not rendered. Services are not
-/// checked: nearly all are ignored.
-fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadError> {
+/// Rejects names that are not valid in the API, as in a template that was not rendered. A plain name of an object, such as
+/// one with a capital letter, is only returned: the rest of the object can be checked. Services are not checked: nearly
+/// all are ignored.
+fn check_names(
+    kind: Kind,
+    written: &Value,
+    origin: &Origin,
+) -> Result<Option<LoadError>, LoadError> {
+    let mut misnamed = None;
     if kind == Kind::Service {
-        return Ok(());
+        return Ok(misnamed);
     }
     let label = "a DNS label (up to 63 of `a-z`, `0-9` and `-`)";
     let subdomain = "a DNS subdomain (up to 253 of `a-z`, `0-9`, `-` and `.`)";
@@ -277,16 +288,26 @@ fn check_names(kind: Kind, written: &Value, origin: &Origin) -> Result<(), LoadE
         };
         if !found.as_str().is_some_and(is_name) {
             let shown: String = found.to_string().chars().take(100).collect();
-            return Err(LoadError::Impossible {
+            let problem = LoadError::Impossible {
                 kind: kind.as_str(),
                 field: path,
                 expected,
                 found: shown.trim_matches('"').to_owned(),
                 origin: Box::new(origin.clone()),
-            });
+            };
+            if is_namespace || field == "namespace" || !found.as_str().is_some_and(is_plain) {
+                return Err(problem);
+            }
+            misnamed = Some(problem);
         }
     }
-    Ok(())
+    Ok(misnamed)
+}
+
+/// True for a text of letters, digits and the signs of names.
+fn is_plain(name: &str) -> bool {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    name.len() <= 253 && name.bytes().all(is_sign)
 }
 
 /// Checks that the labels of pods can be read. Labels that are absent are no error.

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 
 use super::KINDS;
@@ -34,6 +35,8 @@ pub struct WatchHealth {
     served: Mutex<BTreeMap<Kind, Served>>,
     /// Milliseconds from `start`, by kind.
     successes: BTreeMap<Kind, AtomicU64>,
+    /// Problem of the last reads of Services, for which their ports are unknown.
+    services_problem: ArcSwapOption<String>,
     listener: Box<Listener>,
 }
 
@@ -60,8 +63,19 @@ impl WatchHealth {
                 .filter(|kind| kind.used_for() == KindUse::Verdicts)
                 .map(|kind| (kind, AtomicU64::new(0)))
                 .collect(),
+            services_problem: ArcSwapOption::empty(),
             listener: Box::new(listener),
         }
+    }
+
+    /// Records the first problem of the reads of Services, if any.
+    pub(super) fn read_services(&self, problem: Option<String>) {
+        self.services_problem.store(problem.map(Arc::new));
+    }
+
+    /// The first problem of the last reads of Services.
+    pub fn services_problem(&self) -> Option<Arc<String>> {
+        self.services_problem.load_full()
     }
 
     /// The kinds without a success for longer than the limit, with their ages.

@@ -10,6 +10,7 @@ use ::kube::{Client, Error};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
+use super::WatchHealth;
 use super::problem::problem;
 use super::resource;
 use super::responses::{Gate, Listing};
@@ -28,10 +29,11 @@ const LOOKS: u32 = 150;
 /// Reads the Services of the clusters in each snapshot until the receiver of the steps is gone.
 pub(super) async fn follow(
     client: Client,
+    health: Arc<WatchHealth>,
     mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     steps: mpsc::WeakSender<(Kind, Step)>,
 ) {
-    let (mut known, mut looks, mut last) = (BTreeSet::new(), 0, None);
+    let (mut known, mut looks) = (BTreeSet::new(), 0);
     loop {
         sleep(PAUSE).await;
         looks += 1;
@@ -45,11 +47,12 @@ pub(super) async fn follow(
         {
             let (objects, failure) = read(&client, &found).await;
             (known, looks) = (found, 0);
-            if failure.is_some() && failure != last {
+            let last = health.services_problem();
+            if failure.is_some() && failure.as_ref() != last.as_deref() {
                 let problem = failure.as_deref();
                 tracing::warn!(problem, "ports of some Services are not known");
             }
-            last = failure;
+            health.read_services(failure);
             let mut services = Services::default();
             for object in objects {
                 services.set(object);

@@ -34,7 +34,10 @@ fn no_version_of_the_crd_opens_a_cluster_or_closes_a_namespace_without_one() {
     stage.opens("bao");
 
     another_crd_has_the_name(&stage);
+    stage.may_list_with("endpointslices", false);
     the_crd_comes(&stage);
+    stage.says("does not know the ports of some Services");
+    stage.may_list_with("endpointslices", true);
     two_versions(&stage);
     the_version_that_is_read_goes(&mut stage);
     it_comes_back(&stage);

@@ -117,11 +117,11 @@ fn the_published_kinds_are_seen_in_each_version_and_with_many_clusters() {
 
 /// Checks that a kind that may not be listed is a finding, and that the server is ready without it.
 fn permission_is_taken(stage: &mut Stage) {
-    stage.may_list_policies(false);
+    stage.may_list_with("adminnetworkpolicies", false);
     stage.restart();
     audited(stage, "the kind may not be listed", UNREAD, true);
     stage.opens("shop");
-    stage.may_list_policies(true);
+    stage.may_list_with("adminnetworkpolicies", true);
     audited(stage, "the policy is read again", OPENED, true);
     audited(stage, "the kind is read again", UNREAD, false);
 }

@@ -192,15 +192,15 @@ impl Stage {
         self.patch_role("/rules/0/resources", &resources);
     }
 
-    /// Grants or removes permission to list the kinds of the Network Policy API.
-    pub(super) fn may_list_policies(&self, may: bool) {
+    /// Grants or removes permission to list the kinds of a rule, of which this is one.
+    pub(super) fn may_list_with(&self, resource: &str, may: bool) {
         let role = self.plane.kubectl(["get", ROLE, "-o", "json"]).run_json();
         let rules = role["rules"].as_array().expect("rules");
-        let is_theirs = |rule: &Value| {
+        let has_it = |rule: &Value| {
             let resources = rule["resources"].as_array();
-            resources.is_some_and(|all| all.contains(&json!("adminnetworkpolicies")))
+            resources.is_some_and(|all| all.contains(&json!(resource)))
         };
-        let index = rules.iter().position(is_theirs).expect("their rule");
+        let index = rules.iter().position(has_it).expect("the rule");
         let verbs = if may {
             json!(["get", "list", "watch"])
         } else {
