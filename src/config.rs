@@ -40,6 +40,9 @@ pub use namespace_pattern::NamespacePattern;
 pub use sizes::{SizeLimits, Widths};
 pub use waiver::{Waiver, WaiverState};
 
+/// Namespace of openbao-perimeter in the manifests.
+pub const OWN_NAMESPACE: &str = "openbao-perimeter-system";
+
 /// A group of pods whose connections are reviewed, with a perimeter of its own.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -127,7 +130,7 @@ pub struct ReviewConfig {
     /// Effect of a write of these labels, the key `identity.level`.
     #[serde(skip)]
     pub identity_level: Level,
-    /// Namespace of openbao-perimeter; empty where it is not known.
+    /// Namespace of openbao-perimeter: that of the manifests where it is not known.
     #[serde(skip)]
     pub own_namespace: Arc<str>,
     /// API server addresses, where a cluster does not declare `apiServerCIDR`; before the addresses of the
@@ -264,7 +267,7 @@ impl Default for ReviewConfig {
             ]),
             identity_accounts: BTreeSet::new(),
             identity_level: Level::Deny,
-            own_namespace: Arc::default(),
+            own_namespace: OWN_NAMESPACE.into(),
             operator_level: Level::Warn,
             today: None,
             enforcement: EnforcementMode::default(),

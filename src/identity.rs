@@ -29,9 +29,6 @@ pub const NAME: &str = "openbao-perimeter-identity";
 /// Key of the audit annotation with the message.
 const AUDIT_KEY: &str = "identity";
 
-/// Our namespace in the manifests.
-const OWN_NAMESPACE: &str = "openbao-perimeter-system";
-
 /// Namespaces that no guard of ours looks at, beside our own.
 const EXCLUDED_NAMESPACES: [&str; 2] = ["kube-system", "kube-node-lease"];
 
@@ -84,13 +81,12 @@ impl IdentityGuard {
             EnforcementMode::Warn => Level::Warn,
             EnforcementMode::Audit => Level::Audit,
         };
-        let own = &config.own_namespace;
         Self {
             // Levels are ordered, the strictest first.
             level: config.identity_level.max(cap),
             operator_accounts: config.operator_accounts.clone(),
             accounts: config.identity_accounts.clone(),
-            own_namespace: if own.is_empty() { OWN_NAMESPACE } else { own }.to_owned(),
+            own_namespace: config.own_namespace.to_string(),
             ports: [config.api_port, config.cluster_port],
         }
     }

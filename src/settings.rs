@@ -14,7 +14,7 @@ use k8s_openapi::jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Baseline, BaselineSetting, ReviewConfig};
+use crate::config::{Baseline, BaselineSetting, OWN_NAMESPACE, ReviewConfig};
 use crate::duration;
 use crate::server::limits::Limits;
 use crate::size;
@@ -294,7 +294,9 @@ impl ServerConfig {
             operator_accounts: accounts,
             identity_accounts: self.identity.accounts.clone(),
             identity_level: self.identity.level,
-            own_namespace: self.own_namespace().unwrap_or_default().into(),
+            own_namespace: self
+                .own_namespace()
+                .map_or_else(|| OWN_NAMESPACE.into(), Into::into),
             api_server_addresses: self.api_server_addresses.clone(),
             platform_rules: platform::rules(&self.review.platform)?,
             ..self.review.clone()
@@ -331,7 +333,10 @@ impl ServerConfig {
 
     /// These settings with the defaults that depend on others.
     fn effective(&self) -> Self {
+        let own = self.own_namespace();
+        let own = own.as_deref().unwrap_or(OWN_NAMESPACE);
         Self {
+            self_managed: self.self_managed.effective(own),
             operator_accounts: self.accounts(),
             own_namespace: self.own_namespace(),
             ..self.clone()

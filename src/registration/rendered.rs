@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::config::{EnforcementMode, NamespacePattern, ReviewConfig};
+use crate::config::{EnforcementMode, NamespacePattern, OWN_NAMESPACE, ReviewConfig};
 
 /// The shipped configurations.
 const MANIFEST: &str = include_str!("../../manifests/registrations/webhook.yaml");
@@ -21,6 +21,9 @@ pub struct ManifestError(String);
 pub fn rendered(config: &ReviewConfig) -> Result<Vec<Value>, ManifestError> {
     let mut documents: Vec<Value> =
         serde_saphyr::from_multiple(MANIFEST).map_err(|error| ManifestError(error.to_string()))?;
+    for document in &mut documents {
+        relocate(document, &config.own_namespace);
+    }
     let written = list(&ReviewConfig::default().operator_accounts);
     let accounts = list(&config.operator_accounts);
     let webhooks = documents
@@ -45,6 +48,18 @@ pub fn rendered(config: &ReviewConfig) -> Result<Vec<Value>, ManifestError> {
         }
     }
     Ok(documents)
+}
+
+/// Puts the server in another namespace.
+fn relocate(value: &mut Value, namespace: &str) {
+    match value {
+        Value::String(text) if text == OWN_NAMESPACE => namespace.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| relocate(item, namespace)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| relocate(field, namespace)),
+        _ => {}
+    }
 }
 
 /// Condition that is false for NetworkPolicies of these namespaces. Other kinds are sent from there, too.

@@ -237,6 +237,15 @@ fn self_managed_needs_no_further_setting() {
     let expected = "openbao-perimeter-system/openbao-perimeter-self-managed";
     assert_eq!(secret.to_string(), expected);
     assert!(rotation.names().contains(SERVICE_NAMES[0]));
+    let elsewhere = yaml("{tls: self-managed, ownNamespace: security}").unwrap();
+    let Tls::SelfManaged { secret, rotation } = elsewhere.certificate().unwrap() else {
+        panic!("{elsewhere:?}");
+    };
+    assert_eq!(
+        secret.to_string(),
+        "security/openbao-perimeter-self-managed"
+    );
+    assert!(rotation.names().contains("openbao-perimeter.security.svc"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use webhook_certs::cluster::SecretRef;
 use webhook_certs::rotation::{RotationConfig, RotationConfigError};
 
 use super::{ServerConfig, SettingsError};
+use crate::config::OWN_NAMESPACE;
 
 /// Source of the served certificate.
 #[derive(
@@ -33,12 +34,20 @@ pub const SERVICE_NAMES: [&str; 2] = [
     "openbao-perimeter.openbao-perimeter-system.svc.cluster.local",
 ];
 
-/// The Secret of the manifests.
-pub fn default_secret() -> SecretRef {
+/// The Secret of the manifests, in the namespace of the server.
+pub fn default_secret(namespace: &str) -> SecretRef {
     SecretRef {
-        namespace: "openbao-perimeter-system".into(),
+        namespace: namespace.into(),
         name: "openbao-perimeter-self-managed".into(),
     }
+}
+
+/// Names of the Service in the namespace of the server.
+fn service_names(namespace: &str) -> Vec<String> {
+    let names = SERVICE_NAMES.into_iter();
+    names
+        .map(|name| name.replace(OWN_NAMESPACE, namespace))
+        .collect()
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -47,12 +56,14 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct SelfManagedConfig {
-    /// Secret that the replicas share (`--tls self-managed`)
-    #[schemars(with = "String")]
-    pub(crate) secret: SecretRef,
+    /// Secret that the replicas share (`--tls self-managed`) [default: openbao-perimeter-self-managed in the namespace of
+    /// the server]
+    #[schemars(with = "Option<String>")]
+    pub(crate) secret: Option<SecretRef>,
 
-    /// Name or address that the certificate is good for (`--tls self-managed`) [default: the Service of the manifests]
-    pub(crate) names: Vec<String>,
+    /// Name or address that the certificate is good for (`--tls self-managed`) [default: the Service openbao-perimeter in
+    /// the namespace of the server]
+    pub(crate) names: Option<Vec<String>>,
 
     /// Life of the CA, renewed after two thirds (`--tls self-managed`)
     #[serde(with = "crate::duration")]
@@ -73,8 +84,8 @@ pub struct SelfManagedConfig {
 impl Default for SelfManagedConfig {
     fn default() -> Self {
         Self {
-            secret: default_secret(),
-            names: SERVICE_NAMES.map(str::to_owned).to_vec(),
+            secret: None,
+            names: None,
             ca_lifetime: 365 * DAY,
             lifetime: 90 * DAY,
             settle: Duration::from_mins(5),
@@ -83,8 +94,29 @@ impl Default for SelfManagedConfig {
 }
 
 impl SelfManagedConfig {
-    fn rotation(&self) -> Result<RotationConfig, RotationConfigError> {
-        let names = self.names.iter().cloned().collect();
+    /// The Secret, for a server in this namespace.
+    fn secret(&self, namespace: &str) -> SecretRef {
+        let set = self.secret.clone();
+        set.unwrap_or_else(|| default_secret(namespace))
+    }
+
+    /// The names of the certificate, for a server in this namespace.
+    fn names(&self, namespace: &str) -> Vec<String> {
+        let set = self.names.clone();
+        set.unwrap_or_else(|| service_names(namespace))
+    }
+
+    /// The same with the defaults for a server in this namespace.
+    pub(super) fn effective(&self, namespace: &str) -> Self {
+        Self {
+            secret: Some(self.secret(namespace)),
+            names: Some(self.names(namespace)),
+            ..self.clone()
+        }
+    }
+
+    fn rotation(&self, namespace: &str) -> Result<RotationConfig, RotationConfigError> {
+        let names = self.names(namespace).into_iter().collect();
         RotationConfig::new(self.ca_lifetime, self.lifetime, self.settle, names)
     }
 }
@@ -149,9 +181,11 @@ impl ServerConfig {
                 return Ok(Tls::Ephemeral { ca_out });
             }
             (TlsMode::SelfManaged, _, _) => {
+                let own = self.own_namespace();
+                let own = own.as_deref().unwrap_or(OWN_NAMESPACE);
                 return Ok(Tls::SelfManaged {
-                    secret: self.self_managed.secret.clone(),
-                    rotation: self.self_managed.rotation()?,
+                    secret: self.self_managed.secret(own),
+                    rotation: self.self_managed.rotation(own)?,
                 });
             }
             (TlsMode::Files, Some(cert), Some(key)) => {

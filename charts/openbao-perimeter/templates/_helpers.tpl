@@ -15,19 +15,19 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- $settings := deepCopy .Values.settings }}
 {{- $review := default dict $settings.review }}
 {{- $cluster := default dict $settings.cluster }}
-{{- $taken := dict "baseline" "baseline" "operatorNamespace" "operator.namespace" "operatorAccounts" "operator.accounts" "identity" "identityGuard" }}
+{{- $taken := dict "baseline" "baseline" "operatorNamespace" "operator.namespace" "operatorAccounts" "operator.accounts" "identity" "identityGuard" "ownNamespace" "--namespace" }}
 {{- range $key, $value := $taken }}
 {{- if hasKey $settings $key }}
-{{- fail (printf "expected no settings.%s: set the value `%s`, which the other objects follow too" $key $value) }}
+{{- fail (printf "expected no settings.%s: set `%s`, which the other objects follow too" $key $value) }}
 {{- end }}
 {{- end }}
 {{- range $key := list "enforcement" "excludedNamespaces" }}
 {{- if hasKey $review $key }}
-{{- fail (printf "expected no settings.review.%s: set the value `%s`, which the other objects follow too" $key $key) }}
+{{- fail (printf "expected no settings.review.%s: set `%s`, which the other objects follow too" $key $key) }}
 {{- end }}
 {{- end }}
 {{- if hasKey $cluster "reports" }}
-{{- fail "expected no settings.cluster.reports: set the value `reports`, which the other objects follow too" }}
+{{- fail "expected no settings.cluster.reports: set `reports`, which the other objects follow too" }}
 {{- end }}
 {{- $_ := set $settings "baseline" .Values.baseline }}
 {{- $_ := set $settings "operatorNamespace" .Values.operator.namespace }}
@@ -66,7 +66,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if $identity }}
 {{- $_ := set $settings "identity" $identity }}
 {{- end }}
-{{- toYaml $settings }}
+{{- include "openbao-perimeter.yaml" $settings }}
+{{- end }}
+
+{{- /* YAML. `toYaml` makes an empty text of what it cannot write, such as control characters. */ -}}
+{{- define "openbao-perimeter.yaml" -}}
+{{- $text := toYaml . }}
+{{- if not $text }}
+{{- fail "expected values without control characters" }}
+{{- end }}
+{{- $text }}
 {{- end }}
 
 {{- /* Usernames of the operator, as a list in YAML. */ -}}
@@ -115,7 +124,7 @@ admissionReviewVersions: [v1]
 clientConfig:
   service:
     name: openbao-perimeter
-    namespace: {{ .root.Release.Namespace }}
+    namespace: {{ .root.Release.Namespace | quote }}
     path: {{ .path }}
     port: 9443
   {{- if and (eq .root.Values.certificates.mode "secret") .root.Values.certificates.caBundle }}
@@ -130,7 +139,7 @@ namespaceSelector:
   matchExpressions:
     - key: kubernetes.io/metadata.name
       operator: NotIn
-      values: [kube-system, kube-node-lease, {{ .Release.Namespace }}]
+      values: [kube-system, kube-node-lease, {{ .Release.Namespace | quote }}]
 {{- end }}
 
 {{- define "openbao-perimeter.rules" -}}

@@ -18,7 +18,7 @@ fn names(rules: Vec<PolicyRule>) -> BTreeSet<String> {
 
 #[test]
 fn self_managed_has_rights_to_its_secret_and_its_registrations_only() {
-    let secret = settings::default_secret();
+    let secret = settings::default_secret("openbao-perimeter-system");
     let role: Role = object("overlays/self-managed/rbac.yaml");
     assert_eq!(role.metadata.namespace, Some(secret.namespace));
     let rules = role.rules.unwrap();

@@ -39,7 +39,11 @@ fn helm(args: &[&str]) -> Output {
 }
 
 fn try_template(values: &[&str]) -> Result<Vec<Value>, String> {
-    let template = ["template", "perimeter", CHART, "-n", NAMESPACE];
+    template_in(NAMESPACE, values)
+}
+
+fn template_in(namespace: &str, values: &[&str]) -> Result<Vec<Value>, String> {
+    let template = ["template", "perimeter", CHART, "-n", namespace];
     let sets = values.iter().flat_map(|value| ["--set", value]);
     let args: Vec<&str> = template.into_iter().chain(sets).collect();
     let output = helm(&args);
@@ -304,13 +308,23 @@ fn the_registrations_are_those_that_the_settings_of_the_chart_render() {
         let settings = field(&objects, "ConfigMap", "/data/settings.yaml");
         let settings: ServerConfig = serde_saphyr::from_str(settings.as_str().unwrap()).unwrap();
         let expected = rendered_for(&settings.review_config().unwrap()).unwrap();
-        for mut expected in expected {
-            let kind = expected["kind"].as_str().unwrap().to_owned();
-            let mut ours = field(&objects, &kind, "/webhooks");
-            plain(&mut ours);
-            plain(&mut expected);
-            assert_eq!(ours, expected["webhooks"], "{values:?}: {kind}");
-        }
+        assert_same_webhooks(&objects, expected);
+    }
+    // The Deployment names this namespace in OBP_OWN_NAMESPACE.
+    let elsewhere = template_in("security", &["registrations.enabled=true"]).unwrap();
+    let settings = "{ownNamespace: security, baseline: auto}";
+    let settings: ServerConfig = serde_saphyr::from_str(settings).unwrap();
+    let expected = rendered_for(&settings.review_config().unwrap()).unwrap();
+    assert_same_webhooks(&elsewhere, expected);
+}
+
+fn assert_same_webhooks(objects: &[Value], expected: Vec<Value>) {
+    for mut expected in expected {
+        let kind = expected["kind"].as_str().unwrap().to_owned();
+        let mut ours = field(objects, &kind, "/webhooks");
+        plain(&mut ours);
+        plain(&mut expected);
+        assert_eq!(ours, expected["webhooks"], "{kind}");
     }
 }
 
@@ -338,13 +352,18 @@ fn values_that_are_wrong_are_denied_by_the_schema() {
         ("operator.accounts={a\nb}", "accounts"),
         ("identityGuard.accounts={a'b}", "accounts"),
         ("identityGuard.level=off", "level"),
+        ("settings.operatorAccounts={me}", "set `operator.accounts`"),
+        ("settings.identity.level=warn", "set `identityGuard`"),
+        ("settings.review.enforcement=warn", "set `enforcement`"),
+        ("settings.cluster.reports=openreports", "set `reports`"),
+        ("settings.ownNamespace=x", "set `--namespace`"),
+        ("operator.namespace=null", "missing property 'namespace'"),
+        ("settings.review.apiPort=x", "apiPort"),
+        ("identityGuard.accounts={a\u{7f}}", "accounts"),
         (
-            "settings.operatorAccounts={me}",
-            "value `operator.accounts`",
+            "settings.review.platformAccounts={a\u{80}}",
+            "control characters",
         ),
-        ("settings.identity.level=warn", "value `identityGuard`"),
-        ("settings.review.enforcement=warn", "value `enforcement`"),
-        ("settings.cluster.reports=openreports", "value `reports`"),
         ("excludedNamespaces={openbao-o*}", "found `openbao-o*`"),
         (
             "excludedNamespaces={openbao-operator-system}",
