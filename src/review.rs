@@ -106,9 +106,12 @@ fn evaluate(
     };
     match &request.subject {
         Subject::Policy(edit) => ordered::add_effects(compiled, Some(edit), &mut findings),
-        Subject::Cluster(_) | Subject::Restore(_) => {
+        Subject::Cluster(edit) => {
+            let after = ordered::with_cluster(compiled, edit, &findings);
+            let compiled = after.as_ref().unwrap_or(compiled);
             ordered::add_effects(compiled, None, &mut findings);
         }
+        Subject::Restore(_) => ordered::add_effects(compiled, None, &mut findings),
         Subject::Ordered(_) => {}
     }
     if let (before, Some(after)) = request.metadata() {

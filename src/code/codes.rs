@@ -111,18 +111,18 @@ codes! {
     Obp403 "OBP403" "inventory-not-ready" { InventoryNotReady: Deny "", }
     Obp404 "OBP404" "policy-not-judged" {
         PolicyNotJudged: Warn "",
-        StoredPolicyNotJudged: Audit "in the audit",
+        StoredPolicyNotJudged: Audit "in the background audit",
     }
     Obp501 "OBP501" "identity-assumed" { IdentityAssumed: Deny "", }
     Obp502 "OBP502" "identity-lost" { IdentityLost: Deny "", }
     Obp503 "OBP503" "identity-stored" {
         IdentityStored: Warn "",
-        AuditedIdentity: Audit "in the audit",
+        AuditedIdentity: Audit "in the background audit",
     }
     Obp504 "OBP504" "namespace-counts" { NamespaceCounts: Audit "", }
     Obp505 "OBP505" "cluster-in-excluded-namespace" {
         ClusterExcluded: Deny "",
-        StoredClusterExcluded: Audit "in the audit",
+        StoredClusterExcluded: Audit "in the background audit",
     }
     Obp601 "OBP601" "api-server-network-not-ready" { ApiServerNetworkNotReady: Warn "", }
     Obp602 "OBP602" "gateway-integration-not-ready" { GatewayIntegrationNotReady: Warn "", }

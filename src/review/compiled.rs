@@ -207,13 +207,13 @@ impl CompiledSnapshot {
     ) -> Self {
         let mut perimeters = self.perimeters.clone();
         for name in names {
-            let (Some(known), Some(facts)) =
-                (perimeters.get_mut(name), snapshot.namespaces.get(name))
-            else {
+            let Some(facts) = snapshot.namespaces.get(name) else {
                 continue;
             };
-            let api_server = &snapshot.api_server;
-            *known = compile(name, facts, &config, api_server, Some(&known.regions)).into();
+            // There are none of a namespace that gets its first cluster.
+            let regions = perimeters.get(name).map(|known| &known.regions);
+            let renewed = compile(name, facts, &config, &snapshot.api_server, regions);
+            perimeters.insert(name.clone(), renewed.into());
         }
         let compiled = Self {
             snapshot,

@@ -23,7 +23,7 @@ use crate::rules::finding::witness;
 use crate::rules::layers::Layers;
 use crate::rules::ordered::{Found, Ordered, OrderedChange, Problem, Side};
 use crate::rules::{Cause, Finding, Level, Onset};
-pub(super) use note::add as add_effects;
+pub(super) use note::{add as add_effects, with_cluster};
 pub(crate) use state::violations;
 pub(super) use state::{of_cluster, of_state};
 use words::{decided, pods};

@@ -20,8 +20,11 @@ pub(super) fn stored(
     pod: &Workload,
 ) -> Verdict {
     let controller = pod.controller().and_then(|owner| {
-        let mut kinds = [Kind::StatefulSet, Kind::Job].into_iter();
-        let kind = kinds.find(|kind| *owner.kind == *kind.as_str())?;
+        let kind = match (&*owner.api_version, &*owner.kind) {
+            ("apps/v1", "StatefulSet") => Kind::StatefulSet,
+            ("batch/v1", "Job") => Kind::Job,
+            _ => return None,
+        };
         objects.get(&ObjectRef {
             kind,
             namespace: object.namespace.clone(),

@@ -128,11 +128,11 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
     let _ = writeln!(
         text,
         "{}: {}\n",
-        styled(STRONG, &first.target()),
+        styled(STRONG, &printable::line(&first.target())),
         counts.join(", ")
     );
     let printed = printed(findings);
-    let mut steps = BTreeSet::new();
+    let mut steps = Printed::new();
     for found in &printed {
         finding(text, found, &mut steps, is_explained);
         text.push('\n');
@@ -143,7 +143,8 @@ fn object(text: &mut String, findings: &[&Reported], is_explained: bool) {
             "… and {more} more of {}; `-o json` prints all of them",
             first.target()
         );
-        let _ = writeln!(text, "{}\n", wrapped(&line, "", "  "));
+        let line = wrapped(&printable::line(&line), "", "  ");
+        let _ = writeln!(text, "{line}\n");
     }
 }
 
@@ -176,11 +177,13 @@ fn level(finding: &Reported) -> Level<'static> {
     }
 }
 
-/// `printed` are the remedies that findings before it have, by heading and YAML.
+/// The fields for which remedies of an object are printed, by file, heading and YAML.
+type Printed<'a> = BTreeMap<(Option<&'a str>, &'a str, &'a str), &'a str>;
+
 fn finding<'a>(
     text: &mut String,
     found: &'a Reported,
-    printed: &mut BTreeSet<(&'a str, &'a str)>,
+    printed: &mut Printed<'a>,
     is_explained: bool,
 ) {
     let place = if found.field.is_empty() {
@@ -261,7 +264,7 @@ const REMEDIES: usize = 2;
 /// The best remedies: sentences in lines that fit, YAML as it is. One that was printed before is only named.
 fn to_do<'a>(
     found: &'a Reported,
-    printed: &mut BTreeSet<(&'a str, &'a str)>,
+    printed: &mut Printed<'a>,
     (mut used, margin): (usize, usize),
     is_explained: bool,
 ) -> Vec<String> {
@@ -273,10 +276,10 @@ fn to_do<'a>(
     let mut messages = Vec::new();
     for (at, step) in found.steps.iter().take(most).enumerate() {
         let prefix = if at == 0 { "to do" } else { "or" };
-        let key = (&*step.heading, &*step.yaml);
+        let key = (found.file.as_deref(), &*step.heading, &*step.yaml);
         let action = step.heading.split_once("; ");
-        let (heading, yaml) = match action {
-            Some((action, _)) if printed.contains(&key) => (format!("{action}, as above"), ""),
+        let (heading, yaml) = match (action, printed.get(&key)) {
+            (Some((action, _)), Some(field)) => (format!("{action}, as for {field}"), ""),
             _ => (step.heading.clone(), &*step.yaml),
         };
         let heading = fitting(&format!("{prefix}: {heading}"), margin);
@@ -291,7 +294,7 @@ fn to_do<'a>(
             lines.truncate(room.saturating_sub(1));
             lines.push("  # … `--explain` prints all of it".to_owned());
         } else {
-            printed.insert(key);
+            printed.entry(key).or_insert(&found.field);
         }
         used += lines.len();
         messages.push(lines.join("\n"));

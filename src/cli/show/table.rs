@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use crate::cli::text::{BAD, DOUBTFUL, FAINT, GOOD, MARK, NARROWEST, STRONG, styled, wrapped};
+use crate::printable;
 use crate::show::view::{ClusterView, Isolated, RowView, State, TierView, View, ZoneView};
 
 /// The whole view.
@@ -83,6 +84,13 @@ pub(super) fn overview(view: &View) -> String {
             count(of.checkpoints, 11, DOUBTFUL),
         );
     }
+    for (name, cluster) in names.iter().zip(&view.clusters) {
+        let foreign = cluster.foreign_pods.as_ref().map_or(0, Vec::len);
+        if foreign > 0 {
+            let line = format!("{name}: {foreign} pods are not the operator's (OBP503)");
+            let _ = writeln!(text, "{}", styled(BAD, &wrapped(&line, "", "  ")));
+        }
+    }
     let hint = "\nheld and broken count rows of the floor, beyond counts violations of the ceiling, checkpoints \
                 counts conditions that are not True; `--cluster` shows one cluster in detail";
     let _ = writeln!(text, "{}", wrapped(hint.trim_start(), "", ""));
@@ -159,11 +167,18 @@ fn listed(text: &mut String, heading: &str, lines: &[String]) {
         return;
     }
     let _ = writeln!(text, "{}", styled(DOUBTFUL, heading));
-    for line in lines {
-        let _ = writeln!(text, "{}", wrapped(line, "  ", "    "));
+    for line in lines.iter().take(LISTED) {
+        let line = printable::line(line);
+        let _ = writeln!(text, "{}", wrapped(&line, "  ", "    "));
+    }
+    if lines.len() > LISTED {
+        let _ = writeln!(text, "  … and {} more", lines.len() - LISTED);
     }
     text.push('\n');
 }
+
+/// Maximum number of policies or pods that are listed.
+const LISTED: usize = 50;
 
 /// Width of the status before the words about a checkpoint.
 const CONDITION: &str = "          ";

@@ -4,7 +4,7 @@
 use netpol::point::PolicyView;
 use netpol::tier::{Addresses, Verdict};
 
-use crate::inventory::{Fact, Policy};
+use crate::inventory::{Cluster, Fact, Policy};
 use crate::review::compiled::CompiledSnapshot;
 use crate::review::request::Edit;
 use crate::rules::layers::{Layers, view};
@@ -35,6 +35,23 @@ pub(in crate::review) fn add(
         let layers = zone.map(|zone| tiers.of_zone(perimeter, zone, &labels));
         finding.effective = layers.and_then(|layers| effect(&layers, edit, finding));
     }
+}
+
+/// The facts with a written cluster, which is not among the stored ones, or not with this spec. `None` if no finding gets a
+/// line.
+pub(in crate::review) fn with_cluster(
+    compiled: &CompiledSnapshot,
+    edit: &Edit<Cluster>,
+    findings: &[Finding],
+) -> Option<CompiledSnapshot> {
+    let mut found = findings.iter();
+    if compiled.ordered.is_empty() || !found.any(|finding| finding.code == Code::Obp203) {
+        return None;
+    }
+    let mut facts = compiled.facts(&edit.object.namespace)?.clone();
+    let after = edit.after.clone()?;
+    facts.clusters.insert(edit.object.name.clone(), after);
+    Some(compiled.with_facts(vec![(edit.object.namespace.clone(), facts)]))
 }
 
 fn effect(layers: &Layers<'_>, edit: Option<&Edit<Policy>>, finding: &Finding) -> Option<String> {

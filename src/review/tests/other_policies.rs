@@ -289,3 +289,30 @@ fn what_the_budget_does_not_decide_about_an_ordered_policy_is_reported() {
     assert_eq!(codes(audit_namespace(&poor, "")), [Code::Obp402]);
     assert!(codes(created(&poor)).contains(&Code::Obp402));
 }
+
+#[test]
+fn the_creation_of_a_cluster_says_what_a_tier_does_to_the_connection_of_an_open_policy() {
+    let payments = json!({"matchLabels": {"kubernetes.io/metadata.name": "payments"}});
+    let open = object(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        ("bao", "open"),
+        &json!({"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": payments}]}]}),
+    );
+    let shut = object(
+        "policy.networking.k8s.io/v1beta1",
+        "ClusterNetworkPolicy",
+        ("", "shut"),
+        &json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": {}},
+            "ingress": [{"action": "Deny", "from": [{"namespaces": payments}]}]}),
+    );
+    let note = |objects: &[Object]| {
+        let found = created(&with(objects));
+        let pierced = found.iter().find(|found| found.code == Code::Obp203);
+        pierced.expect("OBP203").effective.clone()
+    };
+    assert_eq!(note(std::slice::from_ref(&open)), None);
+    let expected =
+        "ClusterNetworkPolicy shut, spec.ingress[0], denies this connection at the moment";
+    assert_eq!(note(&[open, shut]).as_deref(), Some(expected));
+}

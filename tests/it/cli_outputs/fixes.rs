@@ -98,7 +98,7 @@ fn a_remedy_of_two_findings_is_printed_once() {
     assert_eq!(count("- {key: openbao.org/cluster"), 1, "{out}");
     assert_eq!(count("to do: exclude the OpenBao pods; add to"), 1, "{out}");
     assert_eq!(
-        count("to do: exclude the OpenBao pods, as above"),
+        count("to do: exclude the OpenBao pods, as for spec.ingress[0]"),
         1,
         "{out}"
     );
