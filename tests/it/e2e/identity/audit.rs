@@ -19,6 +19,9 @@ const SETTINGS: &str = "identity: {audit: on}\ncluster: {registration: ''}\n";
 fn stored_pods_that_are_not_the_operators_and_namespaces_that_count_are_reported() {
     let stage = stage();
     let namespace = "audited";
+    // The API server records no times of changes for an object whose first apply sets no field.
+    let create = ["create", "namespace", namespace];
+    stage.plane.kubectl(create).run_ok();
     stage.namespace(namespace);
     stage.plane.apply_ok(example::OPERATOR_RIGHTS);
     let cluster: Value =
