@@ -193,10 +193,18 @@ impl CompiledSnapshot {
         self.renewed(snapshot.into(), self.config.clone(), &names)
     }
 
-    /// The same under other settings, worked out for one namespace only.
-    pub(super) fn with_config(&self, config: ReviewConfig, namespace: &Arc<str>) -> Self {
-        let names = std::slice::from_ref(namespace);
-        self.renewed(self.snapshot.clone(), config.into(), names)
+    /// The same under other settings, worked out for these namespaces only.
+    pub(super) fn with_config(&self, config: ReviewConfig, namespaces: &[Arc<str>]) -> Self {
+        self.renewed(self.snapshot.clone(), config.into(), namespaces)
+    }
+
+    /// This namespace, or all namespaces with perimeters if it is empty.
+    pub(super) fn namespaces_near(&self, namespace: &Arc<str>) -> Vec<Arc<str>> {
+        if namespace.is_empty() {
+            self.perimeters.keys().cloned().collect()
+        } else {
+            vec![namespace.clone()]
+        }
     }
 
     fn renewed(

@@ -80,6 +80,7 @@ pub(super) fn attach(
                 return of_all.iter().cloned().collect();
             }
             let mut all = std::mem::take(own);
+            all.retain(|remedy| !denied.is_wide(remedy));
             all.extend(denied.suggested(finding));
             all.sort_by_key(|remedy| remedy.rank);
             all
@@ -239,15 +240,16 @@ impl Denied<'_> {
         if changes.settings.is_empty() {
             return Some(self.compiled.clone());
         }
-        let namespace = &self.request.object().namespace;
-        if !self.compile(namespace) {
+        let own = &self.request.object().namespace;
+        let namespaces = self.compiled.namespaces_near(own);
+        if !namespaces.iter().all(|namespace| self.compile(namespace)) {
             return None;
         }
         let mut config = ReviewConfig::clone(&self.compiled.config);
         for setting in &changes.settings {
             setting.apply(&mut config);
         }
-        Some(self.compiled.with_config(config, namespace))
+        Some(self.compiled.with_config(config, &namespaces))
     }
 
     /// The facts before the write of a cluster, if other objects change first. In files the cluster is

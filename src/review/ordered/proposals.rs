@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use netpol::Direction;
+use netpol::port::{PortSet, Protocol};
 use netpol::tier::{PolicyKind, Subject, TierRule};
 
 use super::{Group, OrderedReview};
+use crate::baseline::Zone;
+use crate::config::ReviewConfig;
 use crate::inventory::ObjectRef;
 use crate::rules::ordered::{Ordered, Problem, Side};
-use crate::rules::remedy::ordered::pass;
-use crate::rules::remedy::{Change, OrderedEdit, Rank, Remedy};
+use crate::rules::remedy::ordered::{pass, permitted};
+use crate::rules::remedy::{Change, OrderedEdit, Rank, Remedy, SettingEdit};
 
 impl OrderedReview<'_> {
     /// Remedies for a problem of the written policy. `own` is the index of its rule that decides.
@@ -53,11 +57,33 @@ impl OrderedReview<'_> {
             }
             _ => {}
         }
+        if let Problem::Opens = found.problem {
+            let written = policy.policy.rules(direction).get(rule);
+            all.extend(written.and_then(|written| permit(group, written, self.config)));
+        }
         let owners = group.owners.iter();
         let names: BTreeSet<&str> = owners.map(|(owner, _)| owner.home()).collect();
         all.push(exclude(policy, &Vec::from_iter(names)));
         all
     }
+}
+
+/// Permits the connections of a rule in the settings. The Raft port is never permitted.
+fn permit(group: &Group<'_>, written: &TierRule, config: &ReviewConfig) -> Option<Remedy> {
+    let rule = permitted(written)?;
+    let direction = group.found.direction;
+    let zones = group.owners.iter().flat_map(|(_, zones)| zones);
+    let zones: BTreeSet<Zone> = zones.copied().collect();
+    let raft = PortSet::number(Protocol::Tcp, config.cluster_port);
+    let opens_raft = zones.contains(&Zone::Workload) && !rule.port_set().is_disjoint(&raft);
+    if direction == Direction::Ingress && opens_raft {
+        return None;
+    }
+    Some(Remedy::new(
+        Rank::Permit,
+        "ask the platform team to permit it",
+        Change::Setting(SettingEdit::Platform(zones, direction, rule)),
+    ))
 }
 
 /// The core connections of a problem as rules with action `Pass`; `None` if there are too many, or one has no such form.

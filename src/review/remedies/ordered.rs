@@ -9,9 +9,23 @@ use crate::review::compiled::CompiledSnapshot;
 use crate::review::level::WriterClass;
 use crate::review::request::{Edit, Operation, Request, Subject, Writer};
 use crate::review::verdict::Outcome;
-use crate::rules::remedy::OrderedEdit;
+use crate::rules::declaration::is_wide;
+use crate::rules::remedy::{Change, OrderedEdit, Remedy, SettingEdit};
 
 impl Denied<'_> {
+    /// Returns true if a remedy of an ordered policy would permit connections with everyone or with all addresses.
+    pub(super) fn is_wide(&self, remedy: &Remedy) -> bool {
+        let (Subject::Ordered(_), Change::Setting(SettingEdit::Platform(_, direction, rule))) =
+            (&self.request.subject, &remedy.change)
+        else {
+            return false;
+        };
+        let config = &self.compiled.config;
+        let mut perimeters = self.compiled.perimeters_near("");
+        let of_any = perimeters.next();
+        of_any.is_none_or(|cluster| is_wide(cluster, config, *direction, rule, self.budget))
+    }
+
     /// The facts after the plan's change of a stored ordered policy; `None` if this change is denied itself.
     pub(super) fn with_ordered(
         &self,

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::support::{cluster, reference};
 use crate::code::{Code, EnforcementPoint, Level};
 use crate::config::ReviewConfig;
-use crate::inventory::{Change, Completeness, Fact, Kind, Object, Snapshot, Unread, read};
+use crate::inventory::{
+    Change, Completeness, Fact, Kind, Object, ObjectRef, Snapshot, Unread, read,
+};
 use crate::review::offline::{Missing, Objects, final_state};
 use crate::review::{
     CompiledSnapshot, Edit, Operation, Request, Subject, Writer, audit_namespace,
@@ -315,4 +317,59 @@ fn the_creation_of_a_cluster_says_what_a_tier_does_to_the_connection_of_an_open_
     let expected =
         "ClusterNetworkPolicy shut, spec.ingress[0], denies this connection at the moment";
     assert_eq!(note(&[open, shut]).as_deref(), Some(expected));
+}
+
+/// The paths of the remedies of a ClusterNetworkPolicy that accepts these peers and ports.
+fn remedies(peers: &Value, ports: &Value) -> Vec<String> {
+    let spec = json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": {}},
+        "ingress": [{"action": "Accept", "from": [peers], "protocols": ports}]});
+    let api = "policy.networking.k8s.io/v1beta1";
+    let Object::OtherPolicy(_, written) = object(api, "ClusterNetworkPolicy", ("", "open"), &spec)
+    else {
+        panic!("no ClusterNetworkPolicy");
+    };
+    let object = ObjectRef {
+        kind: Kind::ClusterNetworkPolicy,
+        namespace: "".into(),
+        name: "open".into(),
+    };
+    let request = Request {
+        operation: Operation::Create,
+        writer: Writer::default(),
+        point: EnforcementPoint::Check,
+        subject: Subject::Ordered(Edit {
+            object,
+            before: None,
+            after: Some(written),
+            spec_changed: true,
+        }),
+    };
+    let compiled = with(&[openbao("a"), openbao("b")]);
+    let found = review(&compiled, &request).findings;
+    let found = found.iter().filter(|found| found.code == Code::Obp211);
+    let remedies = found.flat_map(|found| &found.remedies);
+    remedies.map(|remedy| remedy.lines().0).collect()
+}
+
+#[test]
+fn a_row_of_the_platform_is_proposed_for_what_an_ordered_policy_opens_to_few() {
+    let scraper = json!({"pods": {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+        "podSelector": {"matchLabels": {"app": "prometheus"}}}});
+    let tcp = |port: u16| json!([{"tcp": {"destinationPort": {"number": port}}}]);
+    let narrow = [
+        "spec.ingress[0]",
+        "spec.subject.namespaces.matchExpressions",
+    ];
+    let with_row = ["review.platform", narrow[0], narrow[1]];
+    let sorted = |mut paths: Vec<String>| {
+        paths.sort();
+        paths
+    };
+    assert_eq!(sorted(remedies(&scraper, &tcp(8200))), with_row);
+    assert_eq!(sorted(remedies(&scraper, &tcp(8201))), narrow, "Raft");
+    let everyone = json!({"namespaces": {}});
+    assert_eq!(sorted(remedies(&everyone, &tcp(8200))), narrow, "everyone");
+    let named = json!([{"destinationNamedPort": "api"}]);
+    assert_eq!(sorted(remedies(&scraper, &named)), narrow, "a port name");
 }

@@ -127,6 +127,53 @@ pub(crate) fn pass(rule: &Rule, direction: Direction, home: &str) -> Option<Tier
     })
 }
 
+/// The connections of a rule as a rule of `review.platform`. `None` if it has a port name or a peer that a NetworkPolicy
+/// cannot have, or no peer.
+pub(crate) fn permitted(rule: &TierRule) -> Option<Rule> {
+    let peers = rule.peers.iter().map(permitted_peers);
+    let peers: Option<Vec<Vec<Peer>>> = peers.collect();
+    let peers = peers?.concat();
+    let ports: Option<Vec<PortEntry>> = rule.ports.iter().map(permitted_port).collect();
+    let ports = ports?;
+    (!peers.is_empty()).then_some(Rule { peers, ports })
+}
+
+fn permitted_peers(peer: &TierPeer) -> Option<Vec<Peer>> {
+    let valid = |selector: &TierSelector| match selector {
+        TierSelector::Valid(selector) => Some(selector.clone()),
+        TierSelector::Invalid(_) => None,
+    };
+    match peer {
+        TierPeer::Namespaces(namespaces) => Some(vec![Peer::Pods {
+            namespaces: Some(valid(namespaces)?),
+            pods: None,
+        }]),
+        TierPeer::Pods { namespaces, pods } => Some(vec![Peer::Pods {
+            namespaces: Some(valid(namespaces)?),
+            pods: Some(valid(pods)?),
+        }]),
+        TierPeer::Networks(blocks) => {
+            let block = |cidr: &Cidr| Peer::Block {
+                cidr: cidr.clone(),
+                except: Vec::new(),
+            };
+            Some(blocks.iter().map(block).collect())
+        }
+        TierPeer::Nodes(_) | TierPeer::DomainNames(_) | TierPeer::Unknown => None,
+    }
+}
+
+fn permitted_port(port: &TierPort) -> Option<PortEntry> {
+    match *port {
+        TierPort::Numbers {
+            protocol,
+            first,
+            last,
+        } if first <= last => Some(PortEntry::new(protocol, PortRange::Numbers(first, last))),
+        _ => None,
+    }
+}
+
 fn peer(peer: &Peer, direction: Direction, home: &str) -> Option<TierPeer> {
     let is_narrow = |cidr: &Cidr| cidr.canonical().is_some_and(|net| net.prefix_len() > 0);
     match peer {
