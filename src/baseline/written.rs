@@ -12,6 +12,7 @@ use crate::inventory::{read, render};
 use netpol::Direction;
 use netpol::address::Cidr;
 use netpol::label::is_dns_label;
+use netpol::rule::Rule;
 
 /// Annotation with the owner's uid, by which the newest operator recognises its objects.
 pub(crate) const OWNER_UID: &str = "openbao.org/owner-uid";
@@ -168,16 +169,22 @@ pub(crate) fn invalid_values(facts: &Facts<'_>) -> Vec<Malformed> {
             ..Policy::default()
         };
         found.extend(problem(&named, NAME));
+        let mut all = Policy::default();
+        let mut each = Vec::new();
         for (direction, row) in copied(*pods, facts) {
             for expansion in expand(row, facts) {
-                let mut one = Policy::default();
-                match direction {
-                    Direction::Ingress => one.ingress.push(expansion.rule),
-                    Direction::Egress => one.egress.push(expansion.rule),
-                }
-                let denied = problem(&one, field(row.peers));
-                found.extend(denied.or_else(|| no_namespace(row.peers, cluster)));
+                rules(&mut all, direction).push(expansion.rule.clone());
+                each.push((direction, row.peers, expansion.rule));
             }
+        }
+        // Most clusters have no problem.
+        let is_invalid = problem(&all, "").is_some();
+        for (direction, peers, rule) in each {
+            let mut one = Policy::default();
+            rules(&mut one, direction).push(rule);
+            let denied = is_invalid.then(|| problem(&one, field(peers)));
+            let denied = denied.flatten();
+            found.extend(denied.or_else(|| no_namespace(peers, cluster)));
         }
     }
     if cluster.meta.name.contains(GENERATED) {
@@ -230,6 +237,13 @@ fn no_namespace(peers: Peers, cluster: &Cluster) -> Option<Malformed> {
             "expected a namespace, a DNS label (up to 63 of `a-z`, `0-9` and `-`), found `{name}`"
         ),
     })
+}
+
+fn rules(policy: &mut Policy, direction: Direction) -> &mut Vec<Rule> {
+    match direction {
+        Direction::Ingress => &mut policy.ingress,
+        Direction::Egress => &mut policy.egress,
+    }
 }
 
 /// The first problem for which the API server would deny a policy, at the field that causes it.

@@ -201,16 +201,15 @@ fn visit(
         (Fields(known) | Open(known), Value::Object(written)) => {
             let level = Level { at, known, above };
             for (name, value) in written {
-                let name = printable(name);
-                let path = at.map_or_else(|| FieldPath::root(&name), |at| at.field(&name));
                 let mut fields = known.iter();
-                if let Some((_, shape)) = fields.find(|(known, _)| **known == *name) {
-                    visit(*shape, value, Some(&path), Some(&level), found);
-                } else if found.len() < LISTED
-                    && (matches!(shape, Fields(_)) || is_near(known, &name))
-                {
+                if let Some((name, shape)) = fields.find(|(known, _)| known == name) {
+                    visit(*shape, value, Some(&below(at, name)), Some(&level), found);
+                    continue;
+                }
+                let name = printable(name);
+                if found.len() < LISTED && (matches!(shape, Fields(_)) || is_near(known, &name)) {
                     found.push(UnknownField {
-                        path: path.to_string(),
+                        path: below(at, &name).to_string(),
                         nearest: nearest(&level, &name),
                         name: name.into_owned(),
                         value: shown(value),
@@ -220,6 +219,10 @@ fn visit(
         }
         _ => {}
     }
+}
+
+fn below<'a>(at: Option<&'a FieldPath<'a>>, name: &'a str) -> FieldPath<'a> {
+    at.map_or_else(|| FieldPath::root(name), |at| at.field(name))
 }
 
 /// A name without control characters: a file can have any text as a key.

@@ -1,7 +1,7 @@
 //! OBP307: `apiServerCIDR` is unreadable, opens more than the API server, or contains addresses that are
 //! unsafe (loopback, link-local, cloud metadata) or public.
 
-use super::endpoint_address::public;
+use super::endpoint_address::PUBLIC;
 use super::{Declaration, unsafe_address};
 use crate::inventory::{Cluster, Declared};
 use crate::rules::remedy::{Change, ClusterEdit, Rank, Remedy, SettingEdit};
@@ -112,7 +112,7 @@ fn unsafe_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
 /// A public part of the block that the configuration does not name.
 fn public_part(declaration: &Declaration<'_>, cidr: &Cidr) -> Option<String> {
     let named = unsafe_address::named(declaration.config);
-    let public = public().minus(&named);
+    let public = PUBLIC.minus(&named);
     let block = AddressSet::of(cidr.canonical()?);
     let found = unsafe_address::first_of(declaration, &block, &public)?;
     Some(format!(

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use super::unsafe_address::blocks;
 use super::{Declaration, unsafe_address};
@@ -282,7 +283,7 @@ fn of_public(
         AddressList::Resolvers => None,
     };
     let named = declaration.config.api_server_endpoints.iter();
-    let public = named.fold(public(), |left, named| {
+    let public = named.fold(PUBLIC.clone(), |left, named| {
         left.minus(&AddressSet::of((*named).into()))
     });
     is_among(declaration, address, &public).then(|| Finding {
@@ -300,7 +301,7 @@ fn of_public(
 }
 
 /// All public addresses.
-pub(super) fn public() -> AddressSet {
+pub(super) static PUBLIC: LazyLock<AddressSet> = LazyLock::new(|| {
     let global = blocks(&[(Ipv4Addr::UNSPECIFIED, 0)], &[GLOBAL_V6]);
     global.minus(&blocks(NOT_PUBLIC_V4, DOCUMENTATION_V6))
-}
+});

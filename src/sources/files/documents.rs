@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use serde_saphyr::Spanned;
-use serde_saphyr::options::DuplicateKeyPolicy;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 use super::syntax::{self, Broken};
 use super::unique::Noted;
@@ -83,7 +83,8 @@ fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
                 return Some((first, &text[..offset]));
             }
             has_directive |= line.starts_with('%');
-            has_value |= !line.starts_with('%') && !is_empty(line) || is_separator(line);
+            has_value =
+                has_value || !line.starts_with('%') && !is_empty(line) || is_separator(line);
             offset += line.len();
         }
         Some((first, text))
@@ -135,6 +136,9 @@ const REPLAYED_PER_BYTE: usize = 4;
 const MIN_REPLAYED: usize = 10_000;
 const MAX_REPLAYED: usize = 1_000_000;
 
+/// The key of a map whose values are added to the map that has it.
+const MERGE: &str = "<<";
+
 fn yaml(text: &str) -> Result<Vec<Document>, Broken> {
     // A dump of a large cluster is accepted. An alias bomb is not: an alias is replaced by what it stands for.
     // Numbers are read as kubectl reads them: `010` is eight.
@@ -155,6 +159,8 @@ fn yaml(text: &str) -> Result<Vec<Document>, Broken> {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         emit_comments: false,
         legacy_octal_numbers: true,
+        // Elsewhere the parser need not remember the keys of each map.
+        merge_keys: if text.contains(MERGE) { MergeKeyPolicy::Merge } else { MergeKeyPolicy::AsOrdinary },
         with_snippet: false,
     };
     let documents: Result<Vec<Spanned<Noted>>, _> =
@@ -268,6 +274,22 @@ mod tests {
             );
         });
         found
+    }
+
+    #[test]
+    fn a_merge_key_is_merged_and_a_text_with_its_letters_stays() {
+        let value = |text: &str| {
+            let mut found = Vec::new();
+            each(text, false, |document| {
+                let value = document.map(|found| found.value);
+                found.push(value.map_err(|broken| broken.line));
+            });
+            found
+        };
+        let merged = serde_json::json!({"a": {"x": 1}, "b": {"x": 1, "y": 2}});
+        assert_eq!(value("a: &a {x: 1}\nb:\n  <<: *a\n  y: 2\n"), [Ok(merged)]);
+        let plain = serde_json::json!({"a": "<<", "b": "1 << 2"});
+        assert_eq!(value("a: '<<'\nb: 1 << 2\n"), [Ok(plain)]);
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// A text.
     pub fn new(text: &'a str) -> Self {
-        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let breaks = text.bytes().enumerate();
+        let breaks = breaks.filter_map(|(at, byte)| (byte == b'\n').then_some(at + 1));
         Self {
             text,
             starts: std::iter::once(0).chain(breaks).collect(),
