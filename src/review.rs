@@ -75,7 +75,10 @@ pub fn review(compiled: &CompiledSnapshot, request: &Request) -> Verdict {
 
 /// Reviews one write by a user of this class.
 fn review_as(compiled: &CompiledSnapshot, request: &Request, class: WriterClass) -> Verdict {
-    let budget = Cell::new(Budget::new(compiled.config.proof_budget));
+    let budget = Cell::new(match request.subject {
+        Subject::Ordered(_) => compiled.ordered_budget(),
+        _ => Budget::new(compiled.config.proof_budget),
+    });
     let mut verdict = evaluate(compiled, request, class, &budget);
     remedies::attach(compiled, request, class, &mut verdict, &budget);
     Verdict {

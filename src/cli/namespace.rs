@@ -82,9 +82,9 @@ pub(super) fn unguarded_reason(compiled: &CompiledSnapshot, object: &ObjectRef) 
 pub(super) fn named(objects: impl ExactSizeIterator<Item = String>) -> String {
     let more = objects.len().saturating_sub(NAMED);
     let named: Vec<String> = objects.take(NAMED).collect();
-    let more = match more {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{}{more}", named.join(", "))
+    match (&named[..], more) {
+        ([rest @ .., last], 0) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        (all, 0) => all.join(", "),
+        (all, more) => format!("{} and {more} more", all.join(", ")),
+    }
 }

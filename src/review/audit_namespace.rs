@@ -12,14 +12,13 @@ use crate::code::EnforcementPoint;
 use crate::inventory::{Cluster, Fact, Kind, NamespaceFacts, ObjectRef, Policy};
 use crate::rules::default_deny_absent::Missing;
 use crate::rules::{Finding, Onset, input};
-use netpol::cover::Budget;
 
 /// All findings about the objects of a namespace, or about the cluster-scoped objects if it is empty, unique and in a stable order. Managed policies are compared
 /// with those that the operator renders. There are none if there is nothing to guard.
 pub fn audit_namespace(compiled: &CompiledSnapshot, namespace: &str) -> Vec<Finding> {
     let others = other_policies::of_namespace(compiled, namespace, EnforcementPoint::Audit);
     if namespace.is_empty() {
-        let mut budget = Budget::new(compiled.config.proof_budget);
+        let mut budget = compiled.ordered_budget();
         let point = EnforcementPoint::Audit;
         let ordered = ordered::of_state(compiled, point, &mut budget);
         // Another metric counts unused waivers, for which the findings of all namespaces are needed.

@@ -12,6 +12,7 @@ use crate::config::ReviewConfig;
 use crate::inventory::{Labels, NamespaceFacts, ObjectRef, OtherPolicy, Snapshot};
 use crate::rules::layers::Layers;
 use crate::rules::ordered::{Ordered, Side};
+use netpol::cover::Budget;
 use netpol::label::{NAMESPACE_NAME, labels};
 use netpol::pod_space::{OtherKeys, PodSpace};
 use netpol::tier::NamespaceLabels;
@@ -55,6 +56,9 @@ impl Tiers<'_> {
         Layers::of_zone(&self.ordered, owner, zone, (labels, &self.known), config)
     }
 }
+
+/// Maximum number of ordinary work limits that a review of ordered policies may take.
+const MAX_TIMES: u32 = 5;
 
 impl CompiledSnapshot {
     /// Compiles a snapshot. Namespaces with the same facts in `previous` are reused, so only changed
@@ -101,6 +105,14 @@ impl CompiledSnapshot {
             config,
             perimeters,
         }
+    }
+
+    /// Work limit of a review of ordered policies: the ordinary one for each hundred perimeters, since one write may
+    /// concern them all. Tenants cannot write these policies.
+    pub(super) fn ordered_budget(&self) -> Budget {
+        let hundreds = self.perimeters_near("").count().div_ceil(100);
+        let times = u32::try_from(hundreds).map_or(MAX_TIMES, |times| times.clamp(1, MAX_TIMES));
+        Budget::new(self.config.proof_budget.saturating_mul(times))
     }
 
     /// The ordered policies that are decided.

@@ -16,6 +16,7 @@ mod levels;
 mod limit;
 mod live_read;
 mod maintenance;
+mod many_clusters;
 mod names;
 mod oracle;
 mod order;

@@ -211,8 +211,8 @@ fn managed_policies_in_no_file_count_as_the_operator_renders_them() {
         ["namespace", "openbaocluster"].map(|name| format!("{INVENTORY}/{name}.yaml"));
     let (status, out, _) = run(&["check", &namespace, &cluster], b"");
     let expected = "\
-note: NetworkPolicy bao/bao-network-policy is not in the files: assuming the rendered policy
-note: NetworkPolicy bao/bao-jobs-network-policy is not in the files: assuming the rendered policy
+note: NetworkPolicy bao/bao-network-policy and NetworkPolicy bao/bao-jobs-network-policy are not in
+  the files: assuming the rendered policies
 OpenBaoCluster bao/bao: APIServerNetworkReady True (APIServerNetworkReady)
 baseline v0.4: the newest, since no setting names one
 checked 1: 0 denied, 0 with warnings; 0 of other kinds skipped

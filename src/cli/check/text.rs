@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use anstyle::Style;
 
 use super::joined::Summary;
-use super::report::{DENIED, NOTE, Report, Reported, Shown, WARNING};
+use super::report::{Checkpoints, DENIED, NOTE, Report, Reported, Shown, WARNING};
 use super::unchecked::Unchecked;
 use crate::cli::namespace::named;
 use crate::cli::output::OutputArgs;
@@ -48,8 +48,15 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
         );
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
-    for policy in &report.counted_as_rendered {
-        let line = format!("note: {policy} is not in the files: assuming the rendered policy");
+    let rendered = &report.counted_as_rendered;
+    if !rendered.is_empty() {
+        let (verb, noun) = match rendered.len() {
+            1 => ("is", "policy"),
+            _ => ("are", "policies"),
+        };
+        let policies = named(rendered.iter().cloned());
+        let line =
+            format!("note: {policies} {verb} not in the files: assuming the rendered {noun}");
         let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
     }
     unchecked(&mut text, &report.unjudged);
@@ -57,12 +64,7 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
         let note = format!("note: {}", printable::line(note));
         let _ = writeln!(text, "{}", wrapped(&note, "", "  "));
     }
-    for checkpoints in &report.checkpoints {
-        let conditions = checkpoints.conditions.iter().map(Condition::short);
-        let conditions: Vec<String> = conditions.collect();
-        let line = format!("{}: {}", checkpoints.object, conditions.join("; "));
-        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
-    }
+    checkpoints(&mut text, &report.checkpoints);
     if let Some(diff) = &report.connectivity {
         text.push_str(&diff.text());
     }
@@ -70,6 +72,23 @@ pub(super) fn of(report: &Report, is_explained: bool) -> String {
     let _ = writeln!(text, "{}", wrapped(&printable::line(&line), "", "  "));
     summary(&mut text, &report.summary);
     text
+}
+
+/// The status checkpoints, with one line for all objects that have the same.
+fn checkpoints(text: &mut String, all: &[Checkpoints]) {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for checkpoints in all {
+        let conditions = checkpoints.conditions.iter().map(Condition::short);
+        let conditions = conditions.collect::<Vec<_>>().join("; ");
+        match groups.iter_mut().find(|(known, _)| *known == conditions) {
+            Some((_, objects)) => objects.push(checkpoints.object.clone()),
+            None => groups.push((conditions, vec![checkpoints.object.clone()])),
+        }
+    }
+    for (conditions, objects) in groups {
+        let line = format!("{}: {conditions}", named(objects.into_iter()));
+        let _ = writeln!(text, "{}", wrapped(&line, "", "  "));
+    }
 }
 
 /// Objects that could not be checked, with one line for all that have the same reason.
