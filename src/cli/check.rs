@@ -225,6 +225,7 @@ impl Run {
         let (sets, more) = check_input.manifests.into_object_sets();
         let mut seen = Seen::default();
         let mut reports = Vec::new();
+        let mut differs = self.before.is_none();
         let has_reviewed = sets.iter().any(Manifests::has_reviewed_kinds);
         for (number, after) in sets.iter().enumerate() {
             let before = self.before.as_ref().map(|before| before.matching(after));
@@ -237,6 +238,7 @@ impl Run {
                 is_reported: number > 0 || has_reviewed && !after.has_reviewed_kinds(),
             };
             let (compiled, mut reviewed, diff) = self.review_set(before.as_deref(), after);
+            differs |= !reviewed.is_empty();
             if sets.len() > 1 {
                 seen.retain_new(after, &mut reviewed);
             }
@@ -255,6 +257,10 @@ impl Run {
         let mut report = Report::joined(reports);
         let notes = check_input.notes.into_iter().chain(more);
         report.notes.splice(0..0, notes);
+        if !differs && !report.is_of_other_kinds {
+            let note = "nothing was checked, since nothing differs from --before";
+            report.notes.push(note.to_owned());
+        }
         let before = self.before.iter().flat_map(|before| &before.notes);
         report.notes.extend(before.cloned());
         report.unreadable = check_input.unreadable;

@@ -229,7 +229,7 @@ fn suggest(
             after: set,
             is_reported: number > 0 || has_reviewed && !set.has_reviewed_kinds(),
         };
-        suggested.notes.extend(notes.notes(&trial.state.reviewed));
+        suggested.notes.extend(notes.notes());
         let omissions = notes.omissions(trial.state.compiled(), &trial.state.reviewed);
         let omissions = omissions.into_iter();
         suggested.notes.extend(omissions.map(|omission| {

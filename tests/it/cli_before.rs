@@ -188,3 +188,26 @@ fn a_cluster_that_only_the_state_before_has_is_named() {
     let note = "OpenBaoCluster bao/bao is in --before and not in PATH: it counts as deleted";
     assert!(out.contains(note) || err.contains(note), "{out}{err}");
 }
+
+#[test]
+fn versions_of_an_object_that_stay_are_no_change_and_what_changes_is_told_once() {
+    let narrow =
+        policy("{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 9000}]}");
+    let top = repository("before-versions", &[]);
+    fs::write(top.join("bao/first.yaml"), &narrow).unwrap();
+    fs::write(top.join("bao/second.yaml"), policy(WEB)).unwrap();
+    git(&top, &["add", "."]);
+    git(&top, &["commit", "--quiet", "--message", "two versions"]);
+    let bao = top.join("bao");
+    let (code, out, err) = check(&bao, "HEAD", &[]);
+    assert_eq!(code, Some(0), "{out}{err}");
+
+    let other = policy(WEB).replace("name: web", "name: other");
+    fs::write(bao.join("other.yaml"), other).unwrap();
+    let (code, out, err) = check(&bao, "HEAD", &[]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(!out.contains("NetworkPolicy bao/web: "), "{out}");
+    assert_eq!(out.matches("denied[").count(), 1, "{out}");
+    let allowed = "allowed by NetworkPolicy bao/other, spec.ingress[0]";
+    assert_eq!(out.matches(allowed).count(), 1, "{out}");
+}

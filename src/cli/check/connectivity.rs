@@ -23,7 +23,7 @@ pub(super) struct Diff {
 }
 
 /// Connections that one rule opens or closes.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, PartialEq, JsonSchema, Serialize)]
 struct Change {
     /// `opened` or `closed`.
     effect: &'static str,
@@ -65,7 +65,7 @@ struct Change {
 }
 
 /// Zone whose connections could not be compared.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, PartialEq, JsonSchema, Serialize)]
 struct NotCompared {
     /// The OpenBaoCluster, or the operator's namespace.
     cluster: String,
@@ -88,10 +88,16 @@ impl Diff {
         }
     }
 
-    /// The diffs of two object sets.
+    /// The diffs of two object sets. What is in both is there once.
     pub(super) fn joined(mut self, other: Self) -> Self {
-        self.changes.extend(other.changes);
-        self.not_compared.extend(other.not_compared);
+        let changes = other.changes.into_iter();
+        let changes: Vec<Change> = changes.filter(|new| !self.changes.contains(new)).collect();
+        self.changes.extend(changes);
+        let parts = other.not_compared.into_iter();
+        let parts: Vec<NotCompared> = parts
+            .filter(|new| !self.not_compared.contains(new))
+            .collect();
+        self.not_compared.extend(parts);
         self
     }
 

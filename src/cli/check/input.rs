@@ -10,9 +10,9 @@ use crate::cli::input::InputArgs;
 use crate::cli::project::Project;
 use crate::cli::{Failure, tell};
 use crate::inventory::{Change, ObjectRef};
-use crate::review::Verdict;
 use crate::review::offline::ReviewedObject;
-use crate::sources::files::{Manifests, Origin};
+use crate::rules::Finding;
+use crate::sources::files::{Located, Manifests, Origin};
 
 /// The manifests to review.
 pub(in crate::cli) struct CheckInput {
@@ -105,22 +105,58 @@ impl Before {
         Ok(Self { sets, notes })
     }
 
-    /// The set that is of the same build, or else the one that is of none.
+    /// The set that is of the same build, or else the one that is of none. An object that stood there before as it
+    /// does now, in any of its versions, has that version.
     pub(in crate::cli) fn matching(&self, after: &Manifests) -> Cow<'_, Manifests> {
-        let of = |key: &Option<String>| self.sets.iter().find(|set| set.key == *key);
-        match (of(&after.key), &self.sets[..]) {
-            (Some(set), _) | (None, [set]) => Cow::Borrowed(set),
-            (None, _) => of(&None).map_or_else(Cow::default, Cow::Borrowed),
+        let of = |key: &Option<String>| -> Vec<&Manifests> {
+            let sets = self.sets.iter();
+            sets.filter(|set| set.key == *key).collect()
+        };
+        let mut sets = of(&after.key);
+        if sets.is_empty() {
+            sets = match &self.sets[..] {
+                [set] => vec![set],
+                _ => of(&None),
+            };
+        }
+        match &sets[..] {
+            [] => Cow::default(),
+            [set] => Cow::Borrowed(set),
+            [first, others @ ..] => Cow::Owned(with_versions(first, others, after)),
         }
     }
 }
 
-/// Verdicts of earlier sets, by the place of the object.
+/// The first set, with the versions of the others that are written as after the change.
+fn with_versions(first: &Manifests, others: &[&Manifests], after: &Manifests) -> Manifests {
+    let objects = after.objects.iter();
+    let wanted: BTreeMap<ObjectRef, &Located> = objects
+        .map(|located| (located.object.reference(), located))
+        .collect();
+    let is_wanted = |located: &Located| {
+        let wanted = wanted.get(&located.object.reference());
+        wanted.is_some_and(|wanted| wanted.is_same(located))
+    };
+    let objects = others.iter().flat_map(|set| &set.objects);
+    let same: BTreeMap<ObjectRef, &Located> = objects
+        .filter(|located| is_wanted(located))
+        .map(|located| (located.object.reference(), located))
+        .collect();
+    let mut before = first.clone();
+    for located in &mut before.objects {
+        if let Some(same) = same.get(&located.object.reference()) {
+            *located = Located::clone(same);
+        }
+    }
+    before
+}
+
+/// Findings of earlier sets without their remedies, by the place of the object.
 #[derive(Default)]
-pub(in crate::cli) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Verdict>>);
+pub(in crate::cli) struct Seen(BTreeMap<(Origin, ObjectRef), Vec<Vec<Finding>>>);
 
 impl Seen {
-    /// Leaves out verdicts that an earlier set has on the same object.
+    /// Leaves out verdicts with findings that an earlier set has on the same object.
     pub(in crate::cli) fn retain_new(
         &mut self,
         set: &Manifests,
@@ -135,9 +171,15 @@ impl Seen {
             };
             let key = (place.clone(), reviewed.object.clone());
             let known = self.0.entry(key).or_default();
-            let is_new = !known.contains(&reviewed.verdict);
+            let findings = reviewed.verdict.findings.iter();
+            let findings = findings.map(|finding| Finding {
+                remedies: Vec::new(),
+                ..finding.clone()
+            });
+            let findings: Vec<Finding> = findings.collect();
+            let is_new = !known.contains(&findings);
             if is_new {
-                known.push(reviewed.verdict.clone());
+                known.push(findings);
             }
             is_new
         });

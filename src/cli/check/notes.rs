@@ -76,7 +76,7 @@ impl Input<'_> {
     }
 
     /// Everything to say about the input that is about no finding.
-    pub(in crate::cli) fn notes(&self, reviewed: &[ReviewedObject]) -> Vec<String> {
+    pub(in crate::cli) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_of_other_kinds() {
             let kinds: Vec<&str> = reviewed_kinds().map(Kind::as_str).collect();
@@ -86,8 +86,6 @@ impl Input<'_> {
                 "nothing was checked, since there is no {}{colon}{others}",
                 kinds.join(", ")
             ));
-        } else if self.before.is_some() && reviewed.is_empty() {
-            notes.push("nothing was checked, since nothing differs from --before".to_owned());
         }
         notes.extend(self.deleted_clusters().map(|cluster| {
             format!(

@@ -157,7 +157,7 @@ impl Report {
                 .map(ToString::to_string)
                 .collect(),
             unjudged,
-            notes: input.notes(reviewed),
+            notes: input.notes(),
             unreadable: Vec::new(),
             checkpoints: reviewed
                 .iter()
