@@ -70,7 +70,7 @@ lint: ## Check format, clippy, docs, dependencies and spelling
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-docs: ## Write docs/reference and docs/coverage.md from the code, and the library's documentation to target/doc
+docs: ## Write docs/reference, docs/coverage.md and the schema of the chart from the code, and the library's documentation to target/doc
 	OBP_BLESS=1 $(CARGO) test --quiet --test it reference:: docs::
 	$(CARGO) doc --no-deps
 

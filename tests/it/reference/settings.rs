@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 
 use clap::{Args as _, Command};
 use openbao_perimeter::settings::{LIVE, ServeFlags, ServerConfig};
@@ -206,4 +207,19 @@ fn the_schema_of_the_settings_is_fresh() {
         "docs/reference/settings.schema.json",
         &format!("{schema}\n"),
     );
+}
+
+/// So that Helm denies a misspelt setting, which a pod would only tell when it starts.
+#[test]
+fn the_chart_has_the_schema_of_the_settings() {
+    let page = "charts/openbao-perimeter/values.schema.json";
+    let mut settings = ServerConfig::schema();
+    let root = settings.as_object_mut().unwrap();
+    root.remove("$schema");
+    let definitions = root.remove("$defs").unwrap();
+    let values = fs::read_to_string(super::root().join(page)).unwrap();
+    let mut values: Value = serde_json::from_str(&values).unwrap();
+    values["$defs"] = definitions;
+    values["properties"]["settings"] = settings;
+    assert_fresh(page, &format!("{values:#}\n"));
 }
