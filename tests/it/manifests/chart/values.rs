@@ -24,7 +24,7 @@ fn values_that_are_wrong_are_denied_by_the_schema() {
         ("settings.ownNamespace=x", "set `--namespace`"),
         ("operator.namespace=null", "missing property 'namespace'"),
         ("settings.review.apiPort=x", "apiPort"),
-        ("settings.reviw.proofBudget=1", "'reviw' not allowed"),
+        ("settings.reviews.proofBudget=1", "'reviews' not allowed"),
         ("settings.review.proofBudgt=1", "'proofBudgt' not allowed"),
         ("settings.logFormat=xml", "'text'"),
         ("identityGuard.accounts={a\u{7f}}", "accounts"),
