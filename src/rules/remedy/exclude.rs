@@ -10,9 +10,13 @@ use netpol::label::Values;
 use netpol::rule::{Operator, Requirement};
 
 /// Excludes groups of pods from the policy; `None` if it would select no pod, or is meant for these pods, because its
-/// selector names one of their labels.
+/// selector names one of their labels. Of the labels of OpenBao's pods only one is about jobs.
 pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Zone]) -> Option<Remedy> {
-    if !covers_other_pods(policy) {
+    let is_meant = match pods {
+        [Zone::Jobs] => names(policy, &[COMPONENT_LABEL]),
+        _ => !covers_other_pods(policy),
+    };
+    if is_meant {
         return None;
     }
     let (excluded, what) = requirements(pods);
@@ -33,10 +37,15 @@ pub fn exclude(object: &ObjectRef, policy: &Policy, pods: &[Zone]) -> Option<Rem
 
 /// Returns true if the selector names no label of the operator's pods, so that it is meant for other pods too.
 pub fn covers_other_pods(policy: &Policy) -> bool {
-    let labels = policy.pods.labels.iter().map(|(key, _)| &**key);
+    !names(policy, &IDENTITY_LABELS)
+}
+
+/// Returns true if the selector names one of these labels.
+fn names(policy: &Policy, labels: &[&str]) -> bool {
+    let own = policy.pods.labels.iter().map(|(key, _)| &**key);
     let expressions = policy.pods.expressions.iter();
-    let mut keys = labels.chain(expressions.map(|expression| &*expression.key));
-    !keys.any(|key| IDENTITY_LABELS.contains(&key))
+    let mut keys = own.chain(expressions.map(|expression| &*expression.key));
+    keys.any(|key| labels.contains(&key))
 }
 
 /// Requirements that these pods do not meet, with a name for these pods.

@@ -44,6 +44,23 @@ fn a_policy_that_is_meant_for_openbao_does_not_exclude_it() {
 }
 
 #[test]
+fn a_policy_for_a_declared_client_excludes_the_jobs_that_its_selector_names_by_accident() {
+    let tree = tree("jobs");
+    let rule = "  policyTypes: [Ingress]\n  ingress:\n    - from: [{namespaceSelector: {matchLabels: \
+                {kubernetes.io/metadata.name: monitoring}}}]\n      ports: [{port: 8200}]\n";
+    let selector = "{matchLabels: {openbao.org/cluster: bao}}";
+    tree.write("policy.yaml", open(selector, rule));
+    tree.check(&["--fix", "."])
+        .ends_with(0)
+        .says("exclude the backup and restore pods");
+    let fixed = read(&tree, "policy.yaml");
+    let excluded = "{key: openbao.org/component, operator: NotIn, values: [backup, restore";
+    assert!(fixed.contains(excluded) && fixed.contains(rule), "{fixed}");
+    let only = "{matchLabels: {openbao.org/cluster: bao, openbao.org/component: backup}}";
+    unchanged("only-jobs", &open(only, rule));
+}
+
+#[test]
 fn a_policy_with_an_unknown_field_is_not_fixed() {
     let rule = "  policyTypes: [Ingress]\n  ingress:\n    - ports: [{port: 8200}]\n";
     let tree = unchanged("misspelt", &open("{matchlabels: {app: web}}", rule));
