@@ -73,9 +73,8 @@ const AFTER: &str = "\
 A declaration permits exactly what a policy opens. What is too wide to be declared, or cannot be, gets a waiver.
 
   suggest --live > review.yaml      patches and waivers with comments, to review
-  suggest --live -o patch           the patches, for
-      kubectl apply --server-side --field-manager=openbao-perimeter-suggest --force-conflicts -f -
-      or, one at a time, kubectl patch openbaocluster NAME -n NAMESPACE --type merge --patch-file FILE
+  suggest --live -o patch           the patches, each for
+      kubectl patch openbaocluster NAME -n NAMESPACE --type merge --patch-file FILE
   suggest --live -o waivers         the entries for review.waivers in the settings
 
 Exit status: 0 if nothing stands after the suggestions, 1 if something is left, 2 if it could not run.";

@@ -14,10 +14,10 @@ use crate::rules::{Code, Finding, FindingKey};
 
 /// Comment above patches that are printed alone.
 const APPLY: &str = "\
-# Review each entry, and then:
-#   kubectl apply --server-side --field-manager=openbao-perimeter-suggest --force-conflicts -f FILE
-# Never with a plain `kubectl apply`, which removes what is not in the file. Where the OpenBaoClusters come from a
-# repository, change them there.
+# Review each entry, and then, with each document in a file of its own:
+#   kubectl patch openbaocluster NAME -n NAMESPACE --type merge --patch-file FILE
+# Never use `kubectl apply`, not even server-side: it can remove what is not in the file. Where the OpenBaoClusters come
+# from a repository, change them there.
 ";
 
 /// All suggestions.

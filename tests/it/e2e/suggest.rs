@@ -97,23 +97,17 @@ fn after_its_patches_and_waivers_check_denies_nothing_on_the_api_server() {
     fs::write(&settings, &waivers.stdout).expect("write the settings");
     let old: Vec<Value> = NAMESPACES.map(|name| cluster(&plane, name)).into();
 
-    // The first by the command of the help, the second as a merge patch.
+    // By the command of the help.
     let all: Vec<Value> = serde_saphyr::from_multiple(&patches).expect("YAML");
-    let (first, second) = match &all[..] {
-        [first, second] => (first.to_string(), second.to_string()),
-        _ => panic!("{patches}"),
-    };
-    let apply =
-        "apply --server-side --field-manager=openbao-perimeter-suggest --force-conflicts -f -";
-    plane.kubectl(apply.split(' ')).stdin(&first).run_ok();
-    let file = plane.folder().join("patch.yaml");
-    fs::write(&file, second).expect("write the patch");
-    let file = file.to_str().expect("a path");
-    let patch = format!(
-        "patch openbaocluster bao -n {} --type merge --patch-file {file}",
-        NAMESPACES[1]
-    );
-    plane.kubectl(patch.split(' ')).run_ok();
+    assert_eq!(all.len(), NAMESPACES.len(), "{patches}");
+    for (namespace, document) in NAMESPACES.iter().zip(&all) {
+        let file = plane.folder().join("patch.yaml");
+        fs::write(&file, document.to_string()).expect("write the patch");
+        let file = file.to_str().expect("a path");
+        let patch =
+            format!("patch openbaocluster bao -n {namespace} --type merge --patch-file {file}");
+        plane.kubectl(patch.split(' ')).run_ok();
+    }
 
     for (namespace, old) in NAMESPACES.iter().zip(&old) {
         let new = cluster(&plane, namespace);
