@@ -29,6 +29,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if hasKey $cluster "reports" }}
 {{- fail "expected no settings.cluster.reports: set `reports`, which the other objects follow too" }}
 {{- end }}
+{{- $api := int (default 8200 $review.apiPort) }}
+{{- if eq $api (int (default 8201 $review.clusterPort)) }}
+{{- fail (printf "expected two ports in settings.review.apiPort and settings.review.clusterPort, found %d in both" $api) }}
+{{- end }}
 {{- $_ := set $settings "baseline" .Values.baseline }}
 {{- $_ := set $settings "operatorNamespace" .Values.operator.namespace }}
 {{- if .Values.operator.accounts }}

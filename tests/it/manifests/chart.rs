@@ -106,7 +106,7 @@ fn the_chart_and_the_kustomizations_have_the_same_objects() {
         let values = [
             certificate.as_str(),
             "registrations.enabled=true",
-            "certificates.caBundle=x",
+            "certificates.caBundle=-----BEGIN CERTIFICATE-----",
         ];
         let mut ours = index(template(&values));
         // `helm install --create-namespace` makes the namespace, and only Helm has tests.
@@ -197,12 +197,16 @@ fn each_value_about_pods_reaches_the_deployment() {
 #[cfg_attr(not(has_helm), ignore = "helm is not there: make builders")]
 fn each_other_value_reaches_its_object() {
     let validating = "ValidatingWebhookConfiguration";
-    let ca = ["certificates.mode=secret", "certificates.caBundle=ca", ON];
+    let ca = [
+        "certificates.mode=secret",
+        "certificates.caBundle=-----BEGIN CERTIFICATE-----",
+        ON,
+    ];
     reaches(
         &ca,
         validating,
         "/webhooks/2/clientConfig/caBundle",
-        &json!("Y2E="),
+        &json!("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t"),
     );
     let policy = "/webhooks/0/failurePolicy";
     reaches(

@@ -27,6 +27,8 @@ fn values_that_are_wrong_are_denied_by_the_schema() {
         ("settings.reviews.proofBudget=1", "'reviews' not allowed"),
         ("settings.review.proofBudgt=1", "'proofBudgt' not allowed"),
         ("settings.logFormat=xml", "'text'"),
+        ("settings.review.apiPort=8201", "found 8201 in both"),
+        ("certificates.caBundle=bm9uc2Vuc2U=", "caBundle"),
         ("identityGuard.accounts={a\u{7f}}", "accounts"),
         (
             "settings.review.platformAccounts={a\u{80}}",
